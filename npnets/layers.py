@@ -1,0 +1,242 @@
+"""Layers: one thin class per operation, which says what the operation's backward needs."""
+
+import numpy as np
+
+from npnets import ops
+from npnets.layer import Buffer, Layer, Parameter, Sequential
+from npnets.ops import check
+
+__all__ = [
+    "AvgPool2d", "BatchNorm", "Buffer", "ChannelShuffle", "Conv2d", "DepthwiseConv2d",
+    "GlobalAvgPool", "Layer", "Linear", "MaxPool2d", "Parameter", "PointwiseConv2d", "ReLU",
+    "ReLU6", "Sequential",
+]  # fmt: skip
+
+
+class Conv2d(Layer):
+    """Convolution; the weights are zero until `npnets.init.initialize` draws them."""
+
+    def __init__(
+        self, in_channels, out_channels, kernel_size, *, stride=1, padding=0, dilation=1,
+        groups=1, bias=False,
+    ):  # fmt: skip
+        check.divisible(in_channels, groups, "in_channels")
+        check.divisible(out_channels, groups, "out_channels")
+        check.at_least(1, kernel_size=kernel_size, stride=stride, dilation=dilation)
+        shape = (out_channels, in_channels // groups, kernel_size, kernel_size)
+        self.weight = Parameter(np.zeros(shape, np.float32))
+        self.bias = _bias(out_channels) if bias else None
+        self.window = {"stride": stride, "padding": padding, "dilation": dilation}
+        self.groups = groups
+
+    def forward(self, x):
+        self.save(x)
+        return ops.conv2d(x, self.weight.value, _value(self.bias), **self._options())
+
+    def backward(self, dy):
+        (x,) = self.saved()
+        dx, self.weight.grad = ops.conv2d_backward(dy, x, self.weight.value, **self._options())
+        _set_bias_grad(self.bias, dy)
+        return dx
+
+    def macs(self, y_shape):
+        """Return the multiply-adds of an output of this shape: C/g · K² for each of its numbers."""
+        return int(np.prod(y_shape)) * self.weight.value[0].size
+
+    def _options(self):
+        return {**self.window, "groups": self.groups}
+
+    def describe(self):
+        O, C_group, K, _ = self.weight.value.shape
+        parts = {"kernel_size": K, **self.window, "groups": self.groups}
+        usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+        said = [f"{name}={n}" for name, n in parts.items() if usual.get(name) != n]
+        return ", ".join([f"{C_group * self.groups}, {O}", *said])
+
+
+class DepthwiseConv2d(Conv2d):
+    """Depthwise convolution: as many groups as channels. Its filters are spared weight decay."""
+
+    def __init__(self, channels, kernel_size, **options):
+        super().__init__(channels, channels, kernel_size, groups=channels, **options)
+        self.weight.decay = False
+
+    def forward(self, x):
+        self.save(x)
+        return ops.depthwise_conv2d(x, self.weight.value, _value(self.bias), **self.window)
+
+    def backward(self, dy):
+        (x,) = self.saved()
+        dx, self.weight.grad = ops.depthwise_conv2d_backward(
+            dy, x, self.weight.value, **self.window
+        )
+        _set_bias_grad(self.bias, dy)
+        return dx
+
+
+class PointwiseConv2d(Conv2d):
+    """1 × 1 convolution, with groups."""
+
+    def __init__(self, in_channels, out_channels, *, groups=1, bias=False):
+        super().__init__(in_channels, out_channels, 1, groups=groups, bias=bias)
+
+    def forward(self, x):
+        self.save(x)
+        return ops.pointwise_conv2d(x, self.weight.value, _value(self.bias), self.groups)
+
+    def backward(self, dy):
+        (x,) = self.saved()
+        dx, self.weight.grad = ops.pointwise_conv2d_backward(dy, x, self.weight.value, self.groups)
+        _set_bias_grad(self.bias, dy)
+        return dx
+
+
+class Linear(Layer):
+    """Fully connected: (N, in_features) -> (N, out_features)."""
+
+    def __init__(self, in_features, out_features):
+        self.weight = Parameter(np.zeros((out_features, in_features), np.float32))
+        self.bias = _bias(out_features)
+
+    def forward(self, x):
+        self.save(x)
+        return ops.linear(x, self.weight.value, self.bias.value)
+
+    def backward(self, dy):
+        (x,) = self.saved()
+        dx, self.weight.grad, self.bias.grad = ops.linear_backward(dy, x, self.weight.value)
+        return dx
+
+    def macs(self, y_shape):
+        """Return the multiply-adds of an output of this shape."""
+        return int(np.prod(y_shape)) * self.weight.value.shape[1]
+
+    def describe(self):
+        O, I = self.weight.value.shape
+        return f"{I}, {O}"
+
+
+class BatchNorm(Layer):
+    """Batch normalization. In training it also tracks the statistics for inference:
+
+        running  =  (1 − momentum) · running + momentum · of this batch
+
+    with the unbiased variance, as PyTorch does. momentum is the weight of the newest batch.
+    """
+
+    def __init__(self, channels, *, eps=1e-5, momentum=0.1):
+        self.gamma = Parameter(np.ones(channels, np.float32), decay=False)
+        self.beta = Parameter(np.zeros(channels, np.float32), decay=False)
+        self.running_mean = Buffer(np.zeros(channels, np.float32))
+        self.running_var = Buffer(np.ones(channels, np.float32))
+        self.eps, self.momentum = eps, momentum
+
+    def forward(self, x):
+        gamma, beta = self.gamma.value, self.beta.value
+        if not self.training:
+            mean, var = self.running_mean.value, self.running_var.value
+            return ops.normalize(x, gamma, beta, mean, var, self.eps)
+        y, mean, var = ops.batch_norm(x, gamma, beta, self.eps)
+        count = x.size // len(mean)
+        self._track(self.running_mean, mean)
+        self._track(self.running_var, var * (count / (count - 1)))
+        self.save(x, mean, var)
+        return y
+
+    def _track(self, buffer, newest):
+        running = (1 - self.momentum) * buffer.value + self.momentum * newest
+        buffer.value = running.astype(buffer.value.dtype)
+
+    def backward(self, dy):
+        x, mean, var = self.saved()
+        dx, self.gamma.grad, self.beta.grad = ops.batch_norm_backward(
+            dy, x, self.gamma.value, mean, var, self.eps
+        )
+        return dx
+
+    def describe(self):
+        return f"{len(self.gamma.value)}"
+
+
+class ReLU(Layer):
+    def forward(self, x):
+        y = ops.relu(x)
+        self.save(y)
+        return y
+
+    def backward(self, dy):
+        return ops.relu_backward(dy, *self.saved())
+
+
+class ReLU6(Layer):
+    def forward(self, x):
+        y = ops.relu6(x)
+        self.save(y)
+        return y
+
+    def backward(self, dy):
+        return ops.relu6_backward(dy, *self.saved())
+
+
+class MaxPool2d(Layer):
+    def __init__(self, kernel_size, *, stride=None, padding=0):
+        self.window = {"kernel_size": kernel_size, "stride": stride, "padding": padding}
+
+    def forward(self, x):
+        self.save(x)
+        return ops.max_pool2d(x, **self.window)
+
+    def backward(self, dy):
+        return ops.max_pool2d_backward(dy, *self.saved(), **self.window)
+
+    def describe(self):
+        return ", ".join(f"{name}={n}" for name, n in self.window.items())
+
+
+class AvgPool2d(MaxPool2d):
+    def forward(self, x):
+        self.save(x)
+        return ops.avg_pool2d(x, **self.window)
+
+    def backward(self, dy):
+        return ops.avg_pool2d_backward(dy, *self.saved(), **self.window)
+
+
+class GlobalAvgPool(Layer):
+    """The average of each channel: (N, C, H, W) -> (N, C)."""
+
+    def forward(self, x):
+        self.save(x)
+        return ops.global_avg_pool(x)
+
+    def backward(self, dy):
+        return ops.global_avg_pool_backward(dy, *self.saved())
+
+
+class ChannelShuffle(Layer):
+    def __init__(self, groups):
+        self.groups = groups
+
+    def forward(self, x):
+        self.save()
+        return ops.channel_shuffle(x, self.groups)
+
+    def backward(self, dy):
+        self.saved()
+        return ops.channel_shuffle_backward(dy, self.groups)
+
+    def describe(self):
+        return f"{self.groups}"
+
+
+def _bias(channels):
+    return Parameter(np.zeros(channels, np.float32), decay=False)
+
+
+def _value(bias):
+    return None if bias is None else bias.value
+
+
+def _set_bias_grad(bias, dy):
+    if bias is not None:
+        bias.grad = ops.bias_backward(dy)

@@ -1,0 +1,201 @@
+"""Convolution with groups, as a matrix product (im2col), and as plain loops.
+
+With `groups` g the channels fall into g parts that never meet: output channel o sees the C/g
+input channels of its own part only, which divides parameters and multiply-adds by g. With g = 1
+this is the ordinary convolution; with g = C and one filter each it is the depthwise one.
+"""
+
+import numpy as np
+
+from npnets.ops import check
+from npnets.ops.bias import add_bias
+from npnets.ops.op import jit, op, plain, prange
+from npnets.ops.window import four_sides, output_shape, pad, taps, unpad
+
+
+def conv_shape(x, weight, stride, padding, dilation, groups):
+    """Return the output's shape (N, O, H', W'), or raise ValueError."""
+    N, C, _, _ = check.images(x)
+    O, C_group, *kernel = check.filters(weight)
+    check.divisible(C, groups, "the input's channels")
+    check.divisible(O, groups, "the filters of weight")
+    if C_group * groups != C:
+        raise ValueError(
+            f"weight must have {C // groups} input channels per filter "
+            f"({C} channels in {groups} groups), got {C_group}"
+        )
+    return (N, O, *output_shape(x, kernel, stride, padding, dilation))
+
+
+def im2col(padded, kernel, stride, dilation, out):
+    """Return what each output pixel sees, as a column: (N, C·K·K, P·Q)."""
+    N, C, _, _ = padded.shape
+    columns = np.empty((N, C, *kernel, *out), padded.dtype)
+    for i, j, tap in taps(padded, kernel, stride, dilation, out):
+        columns[:, :, i, j] = tap
+    return columns.reshape(N, C * kernel[0] * kernel[1], out[0] * out[1])
+
+
+def col2im(columns, padded_shape, kernel, stride, dilation, out):
+    """Return each column added back to the pixels it was taken from: the transpose of im2col."""
+    padded = np.zeros(padded_shape, columns.dtype)
+    columns = columns.reshape(*padded_shape[:2], *kernel, *out)
+    for i, j, tap in taps(padded, kernel, stride, dilation, out):
+        tap += columns[:, :, i, j]
+    return padded
+
+
+@op
+def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """Convolve x with filters that each span one group of channels.
+
+        y[n, o, p, q]  =  Σ c,i,j   weight[o, c, i, j] · x[n, C/g·(o // (O/g)) + c, h, w]
+        h = s·p + d·i − top,   w = s·q + d·j − left
+
+    x is (N, C, H, W), weight (O, C/g, K, K), bias (O,); stride s, dilation d and padding are in
+    pixels, padding an int or (top, bottom, left, right). Returns y, (N, O, H', W'), where
+    H' = (H + top + bottom − d·(K − 1) − 1) // s + 1. Raises ValueError where the groups g do not
+    divide C and O. Source: MobileNets, arXiv:1704.04861, eq. 1; groups: ShuffleNet,
+    arXiv:1707.01083, section 3.1.
+    """
+    N, O, P, Q = conv_shape(x, weight, stride, padding, dilation, groups)
+    columns = im2col(pad(x, padding), weight.shape[2:], stride, dilation, (P, Q))
+    y = _per_group(weight.astype(x.dtype, copy=False), groups) @ _per_group(columns, groups, 1)
+    return add_bias(y.reshape(N, O, P, Q), bias)
+
+
+@conv2d.kernel
+def conv2d_kernel(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    if groups == 1:  # one large matrix product, which is what BLAS does best
+        return conv2d.definition(x, weight, bias, stride, padding, dilation, groups)
+    y = np.zeros(conv_shape(x, weight, stride, padding, dilation, groups), x.dtype)
+    top, _, left, _ = four_sides(padding)
+    _forward(*plain(x.dtype, x, weight), y, int(stride), top, left, int(dilation), int(groups))
+    return add_bias(y, bias)
+
+
+@op
+def conv2d_backward(dy, x, weight, stride=1, padding=0, dilation=1, groups=1):
+    """Return dx and dweight.
+
+    dx       =  col2im(weightᵀ · dy)            each pixel collects what it took part in
+    dweight  =  Σ n   dy · im2col(x)ᵀ
+    """
+    N, O, P, Q = conv_shape(x, weight, stride, padding, dilation, groups)
+    check.shape(dy, (N, O, P, Q), "dy")
+    padded, window = pad(x, padding), (weight.shape[2:], stride, dilation, (P, Q))
+    columns = _per_group(im2col(padded, *window), groups, 1)
+    dy = _per_group(dy.astype(x.dtype, copy=False).reshape(N, O, P * Q), groups, 1)
+    dcolumns = _per_group(weight.astype(x.dtype, copy=False), groups).swapaxes(1, 2) @ dy
+    dpadded = col2im(dcolumns, padded.shape, *window)
+    return unpad(dpadded, padding).copy(), outer(dy, columns).reshape(weight.shape)
+
+
+@conv2d_backward.kernel
+def conv2d_backward_kernel(dy, x, weight, stride=1, padding=0, dilation=1, groups=1):
+    if groups == 1:
+        return conv2d_backward.definition(dy, x, weight, stride, padding, dilation, groups)
+    check.shape(dy, conv_shape(x, weight, stride, padding, dilation, groups), "dy")
+    dy, x, weight = plain(x.dtype, dy, x, weight)
+    dx, dweight = np.zeros_like(x), np.zeros_like(weight)
+    top, _, left, _ = four_sides(padding)
+    window = int(stride), top, left, int(dilation), int(groups)
+    _backward_to_input(dy, weight, dx, *window)
+    _backward_to_weight(dy, x, dweight, *window)
+    return dx, dweight
+
+
+def _per_group(array, groups, axis=0):
+    """Split the channels at `axis` into groups and join what follows: (…, g, C/g, rest)."""
+    ahead, channels = array.shape[:axis], array.shape[axis]
+    rest = array.shape[axis + 1 :]
+    if axis == 0:
+        return array.reshape(groups, channels // groups, int(np.prod(rest)))
+    return array.reshape(*ahead, groups, channels // groups, *rest)
+
+
+def outer(dy, x):
+    """Return Σ n  dy[n, g] · x[n, g]ᵀ as one matrix product per group: (g, O/g, C/g).
+
+    dy is (N, g, O/g, P), x (N, g, C/g, P). Joining images and pixels first costs a copy of both;
+    a product per image would write the whole sum N times.
+    """
+    N, g, _, P = x.shape
+    dy = dy.transpose(1, 2, 0, 3).reshape(g, -1, N * P)
+    x = x.transpose(1, 2, 0, 3).reshape(g, -1, N * P)
+    return dy @ x.swapaxes(1, 2)
+
+
+# The loops: no columns are laid out, so that a grouped convolution needs no memory but its
+# result. Every thread owns whole outputs, and no sum is shared.
+
+
+@jit(parallel=False)
+def _stretch(offset, stride, size, out):
+    """Return the first and the last + 1 of the outputs q with 0 <= q·stride + offset < size."""
+    first = max(0, -(offset // stride))
+    return first, max(first, min(out, (size - offset + stride - 1) // stride))
+
+
+@jit
+def _forward(x, weight, y, stride, top, left, dilation, groups):
+    N, C, H, W = x.shape
+    O, C_group, KH, KW = weight.shape
+    _, _, P, Q = y.shape
+    for plane in prange(N * O):
+        n, o = plane // O, plane % O
+        first_channel = o // (O // groups) * C_group
+        for c in range(C_group):
+            for i in range(KH):
+                p0, p1 = _stretch(i * dilation - top, stride, H, P)
+                for j in range(KW):
+                    q0, q1 = _stretch(j * dilation - left, stride, W, Q)
+                    k = weight[o, c, i, j]
+                    for p in range(p0, p1):
+                        h, w = p * stride + i * dilation - top, q0 * stride + j * dilation - left
+                        row, source = y[n, o, p, q0:q1], x[n, first_channel + c, h, w:]
+                        for q in range(row.size):
+                            row[q] += k * source[q * stride]
+
+
+@jit
+def _backward_to_input(dy, weight, dx, stride, top, left, dilation, groups):
+    N, C, H, W = dx.shape
+    O, C_group, KH, KW = weight.shape
+    _, _, P, Q = dy.shape
+    for plane in prange(N * C):
+        n, channel = plane // C, plane % C
+        group, c = channel // C_group, channel % C_group
+        for o in range(group * (O // groups), (group + 1) * (O // groups)):
+            for i in range(KH):
+                p0, p1 = _stretch(i * dilation - top, stride, H, P)
+                for j in range(KW):
+                    q0, q1 = _stretch(j * dilation - left, stride, W, Q)
+                    k = weight[o, c, i, j]
+                    for p in range(p0, p1):
+                        h, w = p * stride + i * dilation - top, q0 * stride + j * dilation - left
+                        row, source = dx[n, channel, h, w:], dy[n, o, p, q0:q1]
+                        for q in range(source.size):
+                            row[q * stride] += k * source[q]
+
+
+@jit
+def _backward_to_weight(dy, x, dweight, stride, top, left, dilation, groups):
+    N, C, H, W = x.shape
+    O, C_group, KH, KW = dweight.shape
+    _, _, P, Q = dy.shape
+    for pair in prange(O * C_group):
+        o, c = pair // C_group, pair % C_group
+        channel = o // (O // groups) * C_group + c
+        for i in range(KH):
+            p0, p1 = _stretch(i * dilation - top, stride, H, P)
+            for j in range(KW):
+                q0, q1 = _stretch(j * dilation - left, stride, W, Q)
+                for n in range(N):
+                    for p in range(p0, p1):
+                        h, w = p * stride + i * dilation - top, q0 * stride + j * dilation - left
+                        row, source = dy[n, o, p, q0:q1], x[n, channel, h, w:]
+                        total = dweight[o, c, i, j]
+                        for q in range(row.size):
+                            total += row[q] * source[q * stride]
+                        dweight[o, c, i, j] = total

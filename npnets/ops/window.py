@@ -1,0 +1,82 @@
+"""The K × K window that convolution and pooling slide over an image. Start reading here.
+
+Output pixel (p, q) sees the K × K input pixels
+
+    h = p·stride + i·dilation − top,     w = q·stride + j·dilation − left,     i, j = 0 … K−1,
+
+where pixels outside of the image count as zero (or −∞, for a maximum). A *tap* is what one
+position (i, j) of the window sees from every output pixel at once: a strided view of the padded
+image. K × K taps, each as large as the output, say all there is to say about a window.
+"""
+
+import numpy as np
+
+from npnets.ops import check
+
+
+def four_sides(padding):
+    """Return padding, an int or (top, bottom, left, right), as four ints, in pixels."""
+    sides = (padding,) * 4 if np.ndim(padding) == 0 else tuple(padding)
+    if len(sides) != 4:
+        raise ValueError(f"padding must be an int or (top, bottom, left, right), got {padding!r}")
+    for side in sides:
+        check.at_least(0, padding=side)
+    return tuple(int(side) for side in sides)
+
+
+def output_size(size, kernel_size, stride=1, before=0, after=0, dilation=1):
+    """Return how many windows fit along one axis of `size` pixels.
+
+        P  =  (H + before + after − dilation·(K − 1) − 1) // stride + 1
+
+    The floor drops the last rows that no window starts in: with stride 2, an even size and an
+    odd kernel, one padded row is left over. Raises ValueError where not one window fits.
+    """
+    check.at_least(1, kernel_size=kernel_size, stride=stride, dilation=dilation)
+    span = dilation * (kernel_size - 1) + 1
+    if span > size + before + after:
+        raise ValueError(
+            f"the kernel spans {span} pixels, more than the padded image has "
+            f"({before} + {size} + {after})"
+        )
+    return (size + before + after - span) // stride + 1
+
+
+def output_shape(x, kernel, stride, padding, dilation=1):
+    """Return (P, Q), the output's height and width for a kernel of (K, K) pixels."""
+    top, bottom, left, right = four_sides(padding)
+    return (
+        output_size(x.shape[2], kernel[0], stride, top, bottom, dilation),
+        output_size(x.shape[3], kernel[1], stride, left, right, dilation),
+    )
+
+
+def pad(x, padding, value=0):
+    """Return x, (N, C, H, W), with a border of `value`; x itself where there is no border."""
+    top, bottom, left, right = four_sides(padding)
+    if not any((top, bottom, left, right)):
+        return x
+    N, C, H, W = x.shape
+    padded = np.full((N, C, top + H + bottom, left + W + right), value, x.dtype)
+    unpad(padded, padding)[...] = x
+    return padded
+
+
+def unpad(x, padding):
+    """Return the view of x without its border: the gradient of `pad`."""
+    top, bottom, left, right = four_sides(padding)
+    return x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right]
+
+
+def taps(padded, kernel, stride, dilation, out):
+    """Yield (i, j, view) for each position of the window; each view is (N, C, P, Q).
+
+    A view of the padded image reads what the position sees; a view of the padded gradient says
+    where to add what flows back through it.
+    """
+    (KH, KW), (P, Q) = kernel, out
+    for i in range(KH):
+        rows = slice(i * dilation, i * dilation + stride * (P - 1) + 1, stride)
+        for j in range(KW):
+            columns = slice(j * dilation, j * dilation + stride * (Q - 1) + 1, stride)
+            yield i, j, padded[:, :, rows, columns]
