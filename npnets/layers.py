@@ -40,7 +40,7 @@ class Conv2d(Layer):
         return dx
 
     def macs(self, y_shape):
-        """Return the multiply-adds of an output of this shape: C/g · K² for each of its numbers."""
+        """Return the multiply-adds for an output of this shape: C/g · K² for each number."""
         return int(np.prod(y_shape)) * self.weight.value[0].size
 
     def _options(self):

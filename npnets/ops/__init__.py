@@ -18,7 +18,7 @@ from npnets.ops.depthwise import depthwise_conv2d, depthwise_conv2d_backward
 from npnets.ops.linear import linear, linear_backward
 from npnets.ops.loss import cross_entropy, cross_entropy_backward, softmax
 from npnets.ops.norm import batch_norm, batch_norm_backward, normalize, normalize_backward
-from npnets.ops.op import use_kernels
+from npnets.ops.op import one_blas_thread, use_kernels
 from npnets.ops.pointwise import pointwise_conv2d, pointwise_conv2d_backward
 from npnets.ops.pool import (
     avg_pool2d,
@@ -35,6 +35,7 @@ __all__ = [
     "conv2d_backward", "cross_entropy", "cross_entropy_backward", "depthwise_conv2d",
     "depthwise_conv2d_backward", "global_avg_pool", "global_avg_pool_backward", "linear",
     "linear_backward", "max_pool2d", "max_pool2d_backward", "normalize", "normalize_backward",
+    "one_blas_thread",
     "pointwise_conv2d", "pointwise_conv2d_backward", "relu", "relu6", "relu6_backward",
     "relu_backward", "softmax", "split", "split_backward", "use_kernels",
 ]  # fmt: skip

@@ -20,7 +20,7 @@ def relu_backward(dy, y):
 def relu6(x):
     """y = min(max(x, 0), 6), in any shape. Source: MobileNetV2, arXiv:1801.04381, section 4."""
     check.floats(x)
-    return np.clip(x, 0, 6)
+    return np.minimum(np.maximum(x, 0), 6)
 
 
 def relu6_backward(dy, y):

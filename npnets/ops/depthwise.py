@@ -44,7 +44,7 @@ def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1):
 
 @depthwise_conv2d.kernel
 def depthwise_conv2d_kernel(x, weight, bias=None, stride=1, padding=0, dilation=1):
-    y = np.zeros(depthwise_shape(x, weight, stride, padding, dilation), x.dtype)
+    y = np.empty(depthwise_shape(x, weight, stride, padding, dilation), x.dtype)
     _forward(*plain(x.dtype, x, weight), y, *_phases(x, weight, stride, padding, dilation))
     return add_bias(y, bias)
 
@@ -115,11 +115,9 @@ def _deal(image, scratch, at, stride, top, left, width):
             column, s = divmod(w + left, stride)
             start = at + row * width + column
             if stride == 1:
-                for k in range(W):
-                    scratch[0, start + k] = image[h, k]
+                _copy(image[h], scratch[0, start : start + W])
             else:
-                for k in range((W - w + stride - 1) // stride):
-                    scratch[r * stride + s, start + k] = image[h, w + k * stride]
+                _copy(image[h, w::stride], scratch[r * stride + s, start:])
 
 
 @jit(parallel=False)
@@ -132,11 +130,17 @@ def _collect(scratch, image, at, stride, top, left, width):
             column, s = divmod(w + left, stride)
             start = at + row * width + column
             if stride == 1:
-                for k in range(W):
-                    image[h, k] = scratch[0, start + k]
+                _copy(scratch[0, start : start + W], image[h])
             else:
-                for k in range((W - w + stride - 1) // stride):
-                    image[h, w + k * stride] = scratch[r * stride + s, start + k]
+                target = image[h, w::stride]
+                _copy(scratch[r * stride + s, start : start + target.size], target)
+
+
+@jit(parallel=False)
+def _copy(source, target):
+    """Loops over slices vectorise; loops over computed indices do not."""
+    for k in range(source.size):
+        target[k] = source[k]
 
 
 @jit
@@ -158,8 +162,8 @@ def _forward(x, weight, y, taps, stride, top, left, height, width, together):
                     flat[t] += k * stretch[t]
             for n in range(images):
                 for p in range(P):
-                    for q in range(Q):
-                        y[first + n, c, p, q] = flat[n * size + p * width + q]
+                    start = n * size + p * width
+                    _copy(flat[start : start + Q], y[first + n, c, p])
 
 
 @jit
@@ -173,13 +177,13 @@ def _backward(dy, x, weight, dx, dweight, taps, stride, top, left, height, width
         dscratch = np.empty_like(scratch)
         for first in range(0, N, together):
             images = min(together, N - first)
-            if images < together:
+            if images < together:  # what is left of the images before must not count again
                 dflat[:] = 0
             for n in range(images):
                 _deal(x[first + n, c], scratch, n * size, stride, top, left, width)
                 for p in range(P):
-                    for q in range(Q):
-                        dflat[n * size + p * width + q] = dy[first + n, c, p, q]
+                    start = n * size + p * width
+                    _copy(dy[first + n, c, p], dflat[start : start + Q])
             dscratch[:] = 0
             for i, j, phase, start in taps:
                 stretch = scratch[phase, start : start + dflat.size]

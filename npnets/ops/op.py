@@ -22,6 +22,11 @@ import threading
 import warnings
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
+
+# Threads that wait should give their core away: by default they spin, and whatever else wants to
+# run, another program or NumPy's own threads, waits for them. It must be set before Numba starts.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 try:
     import numba
@@ -78,6 +83,16 @@ def _has_kernel_dtype(args, options):
     """Whether the first array, whose dtype the result follows, is float32 or float64."""
     first = args[0] if args else next(iter(options.values()), None)
     return isinstance(first, np.ndarray) and first.dtype in (np.float32, np.float64)
+
+
+def one_blas_thread():
+    """Return a context in which matrix products run on one thread, and kernels on all.
+
+    The threads of a matrix product keep spinning for a while when it is done, and so do those
+    of a kernel: where both want every core, as in a training step, they take turns waiting for
+    each other, and the step takes several times as long.
+    """
+    return ThreadpoolController().limit(limits=1, user_api="blas")
 
 
 def jit(loops=None, *, parallel=True):

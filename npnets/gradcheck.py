@@ -1,0 +1,311 @@
+"""Gradient checking: a backward pass on trial, with finite differences as the witness.
+
+    report = check(relu, lambda dy, x: relu_backward(dy, relu(x)), {"x": x})
+    print(report)
+    assert report.ok
+
+A forward pass gives y; a random dy makes one number of it, φ = Σ dy · y. Along a direction v in
+one argument the slope of φ is known twice: from backward, as Σ gradient · v, and from forward, as
+
+    (φ(+h) − φ(−h)) / 2h
+
+which is off by h² and by rounding / h: with h = 1e-5, in float64, by some 1e-10 in all. A single
+coordinate is a direction, too: ops are checked coordinate by coordinate; in a network, whose
+coordinates are too many, random directions move all of an argument at once.
+
+ReLU, ReLU6 and max pooling have kinks: where one lies between −h and +h, neither slope is wrong
+and yet they differ. Such directions are recognized from forward alone, by evaluating it halfway
+too (see `_slope`), and left out and counted: a wrong backward finds no excuse there.
+"""
+
+import itertools
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from npnets.ops import one_blas_thread
+
+STEP = 1e-5
+TOLERANCE = 1e-7
+REDRAWN = 8  # how often at most a random direction is drawn until it crosses no kink
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came out for one argument. `error` is the largest relative error, at `where`.
+
+    `tried` directions were compared, `kinks` more were left out. `note` names what is wrong
+    where that is not an error in a number: a shape, or a value that is not finite.
+    """
+
+    argument: str
+    tried: int
+    kinks: int
+    error: float
+    where: str
+    backward: float
+    difference: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of a check; print it for the verdict.
+
+    `ok` is True where every argument was proven: no relative error above the tolerance, not most
+    of the directions lost to kinks, and no pass wrote into what it was given.
+    """
+
+    findings: tuple[Finding, ...]
+    step: float
+    tolerance: float
+    written: tuple[str, ...] = field(default=())
+
+    @property
+    def worst(self):
+        """The finding with the largest error."""
+        return max(self.findings, key=lambda finding: finding.error)
+
+    @property
+    def max_relative_error(self):
+        """The largest relative error of all arguments."""
+        return self.worst.error
+
+    @property
+    def kinks(self):
+        """How many directions were left out because they crossed a kink."""
+        return sum(finding.kinks for finding in self.findings)
+
+    @property
+    def unproven(self):
+        """The arguments of which kinks left too little, less than a fifth of what was tried."""
+        return [f.argument for f in self.findings if f.kinks > 4 * f.tried]
+
+    @property
+    def ok(self):
+        """Whether the backward pass is proven."""
+        return self.max_relative_error <= self.tolerance and not (self.unproven or self.written)
+
+    @property
+    def verdict(self):
+        """The outcome in a sentence."""
+        tried = sum(finding.tried for finding in self.findings)
+        left_out = f"; {self.kinks} that crossed a kink were left out" if self.kinks else ""
+        worst = self.worst
+        if worst.error > self.tolerance:
+            said = worst.note or (
+                f"backward says {worst.backward:.6g}, the finite difference "
+                f"{worst.difference:.6g}, a relative error of {worst.error:.1e}"
+            )
+            return f"WRONG: the gradient of {worst.argument} at {worst.where}: {said}{left_out}."
+        if self.written:
+            return f"WRONG: a pass wrote into {', '.join(self.written)}{left_out}."
+        if self.unproven:
+            return f"NOT PROVEN: kinks left too little of {', '.join(self.unproven)}{left_out}."
+        return (
+            f"RIGHT: {tried} directions in {len(self.findings)} arguments agree to "
+            f"{worst.error:.1e} or better (step {self.step:g}, tolerance {self.tolerance:g})"
+            f"{left_out}."
+        )
+
+    def __str__(self):
+        width = max(len(finding.argument) for finding in self.findings)
+        lines = [f"{'argument':<{max(8, width)}}   tried   kinks   worst error   at"]
+        lines += [
+            f"{f.argument:<{max(8, width)}}   {f.tried:5d}   {f.kinks:5d}   {f.error:11.1e}   "
+            f"{f.where} {f.note}".rstrip()
+            for f in self.findings
+        ]
+        return "\n".join([*lines, self.verdict])
+
+
+def check(
+    forward, backward, arrays, *, upstream="random", coordinates=100, directions=1, step=STEP,
+    tolerance=TOLERANCE, rng=0,
+):  # fmt: skip
+    """Check backward against finite differences of forward. Return a Report.
+
+    forward(**arrays) returns y, backward(dy, **arrays) the gradient of each array: a dict by
+    name, a tuple in the order of `arrays`, or the only one. arrays are {name: array}, taken in
+    float64; each is probed at `coordinates`, and along `directions` random directions. Where
+    `coordinates` is an int, so many are drawn, or all of a small array; a list of index tuples
+    chooses them. upstream is dy: "random", "ones" (the loss is then the sum of y, which hides
+    many bugs), or an array. rng is a seed or a Generator.
+    """
+    rng = np.random.default_rng(rng)
+    arrays = {name: np.array(array, np.float64) for name, array in arrays.items()}
+    given = {name: array.copy() for name, array in arrays.items()}
+    y = np.asarray(forward(**arrays), np.float64)
+    dy = _upstream(upstream, y.shape, rng)
+    dy_given = dy.copy()
+    answer = backward(dy if dy.ndim else float(dy), **arrays)
+    gradients = _by_name(answer, arrays)
+    pairs = itertools.chain([("dy", dy, dy_given)], ((n, arrays[n], given[n]) for n in arrays))
+    written = tuple(name for name, now, then in pairs if not np.array_equal(now, then))
+    trial = _Trial(forward, given, y, dy_given, step, tolerance)
+    findings = tuple(
+        trial.find(name, gradient, coordinates, directions, rng)
+        for name, gradient in gradients.items()
+    )
+    return Report(findings, step, tolerance, written)
+
+
+def check_layer(layer, x, **options):
+    """Check a layer or block, in training mode: dx and the gradient of every parameter.
+
+    It is a copy of the layer that is checked, in float64, its parameters moved a little so that
+    no gamma is 1 and no beta 0. x is a batch of images; options are those of `check`.
+    """
+    rng = np.random.default_rng(options.get("rng", 0))
+    twin = layer.astype(np.float64).train()
+    parameters = twin.parameters()
+    arrays = {"x": x}
+    for name, parameter in parameters.items():
+        spread = parameter.value.std() or 0.3
+        arrays[name] = parameter.value + spread * rng.standard_normal(parameter.value.shape)
+
+    def forward(x, **values):
+        for name, value in values.items():
+            parameters[name].value = value
+        return twin.forward(x)
+
+    def backward(dy, x, **values):
+        forward(x, **values)
+        dx = twin.backward(dy)
+        return {"x": dx, **{name: p.grad for name, p in parameters.items()}}
+
+    with one_blas_thread():
+        return check(forward, backward, arrays, **options)
+
+
+def check_network(net, x=None, *, coordinates=0, step=3e-8, tolerance=1e-5, **options):
+    """Check a whole network: one random direction through each parameter, and through x.
+
+    x is a batch of images, drawn where None: four of 32 × 32. A network has so many ReLUs that a
+    long step always crosses a kink somewhere: hence a shorter one than for an op, and more
+    rounding, which the tolerance allows for. Options are those of `check`.
+    """
+    if x is None:
+        channels = next(iter(net.parameters().values())).value.shape[1]
+        x = np.random.default_rng(0).standard_normal((4, channels, 32, 32))
+    options |= {"coordinates": coordinates, "step": step, "tolerance": tolerance}
+    return check_layer(net, x, **options)
+
+
+class _Trial:
+    """One forward pass and one dy: what every comparison of a check shares."""
+
+    def __init__(self, forward, arrays, y, dy, step, tolerance):
+        self.forward, self.arrays, self.y, self.dy = forward, arrays, y, dy
+        self.step, self.tolerance = step, tolerance
+        self.noise = self._rounding()
+
+    def find(self, name, gradient, coordinates, directions, rng):
+        """Return the Finding for one argument."""
+        shape, gradient = self.arrays[name].shape, np.asarray(gradient, np.float64)
+        note = ""
+        if gradient.shape != shape:
+            note = f"its gradient has shape {gradient.shape}, and must have {shape}"
+        elif not np.isfinite(gradient).all():
+            note = "its gradient is not finite"
+        if note:
+            return Finding(name, 0, 0, np.inf, "every coordinate", np.nan, np.nan, note)
+        probes = self._probe(name, coordinates, directions, rng)
+        return self._judge(name, gradient, probes)
+
+    def _probe(self, name, coordinates, directions, rng):
+        """Return [(where, v, slope, bend, noise)]: the coordinates, then random directions.
+
+        Of those, one that crosses a kink is drawn anew, a few times.
+        """
+        shape = self.arrays[name].shape
+        probes = []
+        for index in _choose(shape, coordinates, rng):
+            v = np.zeros(shape)
+            v[index] = 1
+            probes.append((str(list(index)), v, *self._slope(name, v)))
+        clean, drawn = 0, 0
+        while clean < directions and drawn < REDRAWN * directions:
+            v, drawn = rng.standard_normal(shape), drawn + 1
+            probes.append((f"direction {drawn}", v, *self._slope(name, v)))
+            *_, slope, bend, noise = probes[-1]
+            clean += bend <= self.tolerance * max(abs(slope), noise / self.tolerance)
+        return probes
+
+    def _judge(self, name, gradient, probes):
+        """Return the Finding: every slope beside what backward says of it."""
+        # what a slope of this argument usually is, by which one that happens to be small is judged
+        squares = [(slope / np.linalg.norm(v)) ** 2 for _, v, slope, *_ in probes]
+        usual = np.sqrt(np.mean(squares)) if squares else 0.0
+        tried, kinks, worst = 0, 0, (0.0, "", 0.0, 0.0)
+        for where, v, slope, bend, noise in probes:
+            said = float((gradient * v).sum())
+            scale = max(abs(slope), usual * np.linalg.norm(v), noise / self.tolerance)
+            if bend > self.tolerance * scale:
+                kinks += 1
+                continue
+            tried += 1
+            error = float(abs(said - slope) / max(scale, abs(said))) if scale or said else 0.0
+            worst = max(worst, (error, where, said, slope), key=lambda w: w[0])
+        return Finding(name, tried, kinks, *worst)
+
+    def _slope(self, name, v):
+        """Return the slope of φ along v, how far it bends, and what rounding may do to both.
+
+        With φ(t) at t = ±h and ±h/2, less φ(0), a smooth φ has almost the same slope at both
+        distances, and a curvature that halves with it. A kink between −h and h disturbs at least
+        one of the two: the slope, or, in the middle, the curvature.
+        """
+        h = self.step * (np.sqrt(np.mean(self.arrays[name] ** 2)) or 1.0)
+        far, near = self._phi(name, v, h), self._phi(name, v, h / 2)
+        slopes = (far[1] - far[0]) / (2 * h), (near[1] - near[0]) / h
+        curves = (far[1] + far[0]) / h, (near[1] + near[0]) / (h / 2)
+        bend = max(abs(slopes[0] - slopes[1]), abs(curves[0] - 2 * curves[1]))
+        return slopes[0], bend, self.noise / h
+
+    def _rounding(self):
+        """Return how far rounding may move φ: what the last bit of every input does to it."""
+        eps = np.finfo(np.float64).eps
+        nudged = {name: array * (1 + eps) for name, array in self.arrays.items()}
+        moved = np.linalg.norm(self.dy * (self.forward(**nudged) - self.y))
+        return 16 * max(moved, eps * np.linalg.norm(self.dy * self.y))
+
+    def _phi(self, name, v, h):
+        """Return φ(−h) − φ(0) and φ(h) − φ(0), the outputs subtracted before they are summed."""
+        moved = (self.arrays | {name: self.arrays[name] + t * v} for t in (-h, h))
+        return [float((self.dy * (self.forward(**arrays) - self.y)).sum()) for arrays in moved]
+
+
+def _upstream(upstream, shape, rng):
+    """Return dy."""
+    if isinstance(upstream, str) and upstream in ("random", "ones"):
+        return rng.standard_normal(shape) if upstream == "random" else np.ones(shape)
+    dy = np.array(upstream, np.float64)
+    if dy.shape != shape:
+        raise ValueError(
+            f"upstream must be 'random', 'ones' or an array of y's shape {shape}, got {upstream!r}"
+        )
+    return dy
+
+
+def _by_name(answer, arrays):
+    """Return what backward gave as {name: gradient}."""
+    if isinstance(answer, dict):
+        if unknown := answer.keys() - arrays.keys():
+            raise ValueError(f"backward gave gradients of {sorted(unknown)}, got {list(arrays)}")
+        return answer
+    answer = answer if isinstance(answer, tuple | list) else (answer,)
+    if len(answer) != len(arrays):
+        raise ValueError(
+            f"backward must give a gradient for each of {', '.join(arrays)}, got {len(answer)}"
+        )
+    return dict(zip(arrays, answer, strict=True))
+
+
+def _choose(shape, coordinates, rng):
+    """Return the coordinates to probe, as index tuples: so many drawn, or those that are given."""
+    if not isinstance(coordinates, int):
+        return coordinates
+    size = int(np.prod(shape))
+    flat = sorted(rng.choice(size, min(coordinates, size), replace=False))
+    return [tuple(int(i) for i in np.unravel_index(k, shape)) for k in flat]
