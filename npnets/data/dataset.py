@@ -47,6 +47,12 @@ class Dataset:
         """Return the Dataset of these images: a slice, an array of indices, or a mask."""
         return Dataset(self.images[indices], self.labels[indices], self.class_names)
 
+    def enlarged(self, factor):
+        """Return the Dataset with each pixel as a square of factor × factor pixels."""
+        check.at_least(1, factor=factor)
+        images = self.images.repeat(factor, axis=2).repeat(factor, axis=3)
+        return Dataset(images, self.labels, self.class_names)
+
 
 @dataclass(frozen=True)
 class Normalization:

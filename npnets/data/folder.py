@@ -90,6 +90,19 @@ def _read(train, test):
     return both.subset(slice(border)), both.subset(slice(border, None))
 
 
+def read_image(file, channels, size):
+    """Return the image in this file as (channels, H, W) uint8, resized to size, (H, W).
+
+    channels is 1, grey, or 3, RGB. Raises ValueError where the file is no image.
+    """
+    Image = require("PIL.Image")
+    pixels = _pixels(file).transpose(1, 2, 0)
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    image = image.convert("L" if channels == 1 else "RGB")
+    resized = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.atleast_3d(np.array(resized)).transpose(2, 0, 1)
+
+
 def _pixels(file):
     """Return the image in this file: (1, H, W) uint8 where it is grey, else (3, H, W)."""
     Image = require("PIL.Image")

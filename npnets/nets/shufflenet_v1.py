@@ -33,6 +33,7 @@ REPEATS = 4, 8, 4
 
 # The first convolution of the scaled networks is not printed. The published code has 24 channels
 # at 1.5x too, and twice as many at 2x: only so do its 292 and 524 million multiply-adds come out.
+# It has no 0.25x, which halves again here; 12 channels would come nearer to the printed 13.
 STEM = {0.25: 6, 0.5: 12, 1.0: 24, 1.5: 24, 2.0: 48}
 
 

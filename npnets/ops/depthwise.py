@@ -110,14 +110,14 @@ def _deal(image, scratch, at, stride, top, left, width):
     """Deal the pixels of an image, (H, W), out to the phases; the border stays as it is."""
     H, W = image.shape
     for h in range(H):
-        row, r = divmod(h + top, stride)
-        for w in range(min(stride, W)):
-            column, s = divmod(w + left, stride)
-            start = at + row * width + column
-            if stride == 1:
-                _copy(image[h], scratch[0, start : start + W])
-            else:
-                _copy(image[h, w::stride], scratch[r * stride + s, start:])
+        row = at + (h + top) // stride * width
+        phase = (h + top) % stride * stride
+        if stride == 1:
+            _copy(image[h], scratch[0, row + left : row + left + W])
+        else:
+            for w in range(min(stride, W)):
+                column, s = divmod(w + left, stride)
+                _copy(image[h, w::stride], scratch[phase + s, row + column :])
 
 
 @jit(parallel=False)
@@ -125,15 +125,15 @@ def _collect(scratch, image, at, stride, top, left, width):
     """Collect an image, (H, W), from the phases again: the transpose of `_deal`."""
     H, W = image.shape
     for h in range(H):
-        row, r = divmod(h + top, stride)
-        for w in range(min(stride, W)):
-            column, s = divmod(w + left, stride)
-            start = at + row * width + column
-            if stride == 1:
-                _copy(scratch[0, start : start + W], image[h])
-            else:
+        row = at + (h + top) // stride * width
+        phase = (h + top) % stride * stride
+        if stride == 1:
+            _copy(scratch[0, row + left : row + left + W], image[h])
+        else:
+            for w in range(min(stride, W)):
+                column, s = divmod(w + left, stride)
                 target = image[h, w::stride]
-                _copy(scratch[r * stride + s, start : start + target.size], target)
+                _copy(scratch[phase + s, row + column : row + column + target.size], target)
 
 
 @jit(parallel=False)
