@@ -106,8 +106,8 @@ def _flat(x):
     return x.reshape(*x.shape[:2], -1)
 
 
-# The loops. NumPy needs five passes over memory forward and ten backward, each with an array of
-# its own; these need three and two. Each thread owns whole channels.
+# The loops. NumPy makes a pass over memory for every operation, each into an array of its own;
+# these make three passes forward and two backward. Each thread owns whole channels.
 
 
 @jit
