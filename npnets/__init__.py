@@ -1,6 +1,10 @@
-"""npnets: MobileNet and ShuffleNet from scratch, in NumPy and Numba, to be read."""
+"""npnets: MobileNet and ShuffleNet from scratch, in NumPy and Numba, to be read.
 
-from npnets import ops
+In reading order: `ops`, what each operation means; `layers`, what each saves for its backward;
+`nets`, the four networks; `gradcheck`, `cost`, `data`, `optim`, `train`, what is done with them.
+"""
+
+from npnets import cost, data, gradcheck, init, layers, nets, ops, optim, train
 from npnets.nets import (
     MobileNetV1,
     MobileNetV2,
@@ -17,8 +21,16 @@ __all__ = [
     "MobileNetV2",
     "ShuffleNetV1",
     "ShuffleNetV2",
+    "cost",
     "create_model",
+    "data",
+    "gradcheck",
+    "init",
+    "layers",
     "list_models",
+    "nets",
     "ops",
+    "optim",
+    "train",
     "use_kernels",
 ]

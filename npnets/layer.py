@@ -155,4 +155,4 @@ class Sequential(Layer):
     def __repr__(self):
         names = [name for name, part in vars(self).items() if isinstance(part, Layer)]
         rows = (f"{name}: {layer!r}" for name, layer in zip(names, self, strict=True))
-        return f"{type(self).__name__}(\n" + "\n".join(rows).replace("\n", "\n  ") + "\n)"
+        return f"{type(self).__name__}(" + "\n".join(["", *rows]).replace("\n", "\n  ") + "\n)"

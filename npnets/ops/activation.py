@@ -13,6 +13,7 @@ def relu(x):
 
 def relu_backward(dy, y):
     """dx = dy where y > 0, and 0 elsewhere; at the kink the derivative is taken as 0."""
+    check.floats(y, "y")
     check.shape(dy, y.shape, "dy")
     return dy * (y > 0)
 
@@ -25,5 +26,6 @@ def relu6(x):
 
 def relu6_backward(dy, y):
     """dx = dy where 0 < y < 6, and 0 elsewhere; at both kinks the derivative is taken as 0."""
+    check.floats(y, "y")
     check.shape(dy, y.shape, "dy")
     return dy * ((y > 0) & (y < 6))

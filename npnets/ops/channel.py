@@ -16,7 +16,7 @@ def channel_shuffle(x, groups):
     """
     N, C, H, W = check.images(x)
     check.divisible(C, groups)
-    return x.reshape(N, groups, C // groups, H, W).swapaxes(1, 2).reshape(N, C, H, W)
+    return x.reshape(N, groups, C // groups, H, W).swapaxes(1, 2).copy().reshape(N, C, H, W)
 
 
 def channel_shuffle_backward(dy, groups):

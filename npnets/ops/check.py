@@ -29,9 +29,13 @@ def filters(weight, name="weight"):
 
 
 def shape(array, expected, name):
-    """Raise ValueError unless `array` has exactly the expected shape."""
-    if np.shape(array) != tuple(expected):
-        raise ValueError(f"{name} must have shape {tuple(expected)}, got {np.shape(array)}")
+    """Raise ValueError unless `array` is an array of exactly the expected shape."""
+    if not isinstance(array, np.ndarray):
+        raise ValueError(
+            f"{name} must be an array of shape {tuple(expected)}, got {_describe(array)}"
+        )
+    if array.shape != tuple(expected):
+        raise ValueError(f"{name} must have shape {tuple(expected)}, got {array.shape}")
 
 
 def at_least(least, **numbers):

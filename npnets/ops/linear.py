@@ -24,4 +24,5 @@ def linear(x, weight, bias):
 def linear_backward(dy, x, weight):
     """Return dx, dweight and dbias."""
     check.shape(dy, linear_shape(x, weight), "dy")
+    dy = dy.astype(x.dtype, copy=False)
     return dy @ weight.astype(x.dtype, copy=False), dy.T @ x, dy.sum(axis=0)

@@ -7,6 +7,7 @@ from npnets.ops import check
 
 def softmax(logits):
     """Return probabilities: exp(logits), each row divided by its sum."""
+    check.floats(logits, "logits")
     exp = np.exp(logits - logits.max(axis=1, keepdims=True))  # the largest becomes exp(0)
     return exp / exp.sum(axis=1, keepdims=True)
 

@@ -54,6 +54,7 @@ def batch_norm_backward(dy, x, gamma, mean, var, eps=1e-5):
     dx = gamma / √(var + eps) · (dy − average dy − z · average (dy·z))
     """
     check.shape(dy, norm_shape(x, gamma, mean, var, training=True), "dy")
+    dy = dy.astype(x.dtype, copy=False)
     gamma, mean, var = _columns(x.dtype, gamma, mean, var)
     scale = 1 / np.sqrt(var + x.dtype.type(eps))
     z = (x - mean) * scale
@@ -90,6 +91,7 @@ def normalize(x, gamma, beta, mean, var, eps=1e-5):
 def normalize_backward(dy, x, gamma, mean, var, eps=1e-5):
     """Return dx, dgamma and dbeta, where mean and var are constants: one way, not three."""
     check.shape(dy, norm_shape(x, gamma, mean, var), "dy")
+    dy = dy.astype(x.dtype, copy=False)
     gamma, mean, var = _columns(x.dtype, gamma, mean, var)
     scale = 1 / np.sqrt(var + x.dtype.type(eps))
     dgamma = (dy * (x - mean) * scale).sum(axis=(0, 2, 3))

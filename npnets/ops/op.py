@@ -65,7 +65,7 @@ def op(definition):
 
     @functools.wraps(definition)
     def operation(*args, **options):
-        if operation.fast is None or not _on or not _has_kernel_dtype(args, options):
+        if operation.fast is None or not _on or not _of_kernel_dtypes(*args, *options.values()):
             return definition(*args, **options)
         with _one_at_a_time:
             return operation.fast(*args, **options)
@@ -79,10 +79,10 @@ def op(definition):
     return operation
 
 
-def _has_kernel_dtype(args, options):
-    """Whether the first array, whose dtype the result follows, is float32 or float64."""
-    first = args[0] if args else next(iter(options.values()), None)
-    return isinstance(first, np.ndarray) and first.dtype in (np.float32, np.float64)
+def _of_kernel_dtypes(*args):
+    """Whether all arrays are float32 or float64."""
+    arrays = [array for array in args if isinstance(array, np.ndarray)]
+    return all(array.dtype in (np.float32, np.float64) for array in arrays)
 
 
 def one_blas_thread():

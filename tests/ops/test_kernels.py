@@ -1,0 +1,289 @@
+"""Every kernel does what its definition says.
+
+With NUMBA_DISABLE_JIT=1 Python itself runs the loops, and looks at each index, as Numba does not.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import npnets
+from npnets import ops
+from npnets.ops.op import KERNELS, numba
+
+pytestmark = pytest.mark.kernels
+needs_numba = pytest.mark.skipif(numba is None, reason="Numba cannot be imported")
+
+# Shapes of x and weight, and options. Everything that a loop could get wrong comes up: strides
+# larger than the kernel, borders larger than it, pixels that no window reaches, sides that differ.
+DEPTHWISE = [
+    ((2, 3, 7, 5), (3, 1, 3, 3), {"padding": 1}),
+    ((1, 1, 1, 1), (1, 1, 1, 1), {}),
+    ((1, 2, 4, 6), (2, 1, 3, 3), {"stride": 2, "padding": 1}),
+    ((2, 2, 8, 8), (2, 1, 3, 3), {"stride": 2, "padding": (0, 1, 0, 1)}),
+    ((3, 2, 7, 8), (2, 1, 2, 3), {"stride": 3, "padding": (2, 0, 1, 3)}),
+    ((2, 2, 9, 7), (2, 1, 3, 2), {"dilation": 2, "padding": (1, 2, 0, 1)}),
+    ((1, 2, 9, 9), (2, 1, 3, 3), {"stride": 2, "dilation": 3, "padding": 2}),
+    ((2, 1, 5, 2), (1, 1, 5, 1), {"stride": 3, "padding": 2}),
+    ((2, 2, 3, 3), (2, 1, 1, 1), {"stride": 2, "padding": 3}),
+    ((2, 2, 6, 1), (2, 1, 2, 1), {"stride": 4}),
+]
+GROUPED = [
+    ((2, 4, 7, 5), (6, 2, 3, 3), {"padding": 1, "groups": 2}),
+    ((1, 2, 1, 1), (2, 1, 1, 1), {"groups": 2}),
+    ((1, 4, 4, 6), (2, 2, 3, 3), {"stride": 2, "padding": 1, "groups": 2}),
+    ((2, 2, 8, 8), (4, 1, 3, 3), {"stride": 2, "padding": (0, 1, 0, 1), "groups": 2}),
+    ((3, 3, 7, 8), (3, 1, 2, 3), {"stride": 3, "padding": (2, 0, 1, 3), "groups": 3}),
+    ((2, 4, 9, 7), (2, 2, 3, 2), {"dilation": 2, "padding": (1, 2, 0, 1), "groups": 2}),
+    ((1, 2, 9, 9), (2, 1, 3, 3), {"stride": 2, "dilation": 3, "padding": 2, "groups": 2}),
+    ((2, 6, 5, 2), (3, 2, 5, 1), {"stride": 3, "padding": 2, "groups": 3}),
+    ((2, 2, 3, 3), (2, 1, 1, 1), {"stride": 2, "padding": 3, "groups": 2}),
+    ((2, 3, 5, 4), (2, 3, 3, 3), {"padding": 1}),  # one group is left to BLAS
+]
+NORM = [(2, 3, 4, 5), (1, 1, 3, 4), (12, 2, 1, 1), (3, 1, 1, 7), (1, 4, 9, 1)]
+
+
+def convolutions(op, cases, *, backward):
+    """Return functions that make the arguments of each case: rng -> (arrays, options)."""
+
+    def make(x, weight, options):
+        def arguments(rng):
+            arrays = [rng.standard_normal(x), rng.standard_normal(weight)]
+            if backward:
+                arrays.insert(0, rng.standard_normal(op.definition(*arrays, **options).shape))
+            else:
+                arrays.append(rng.standard_normal(weight[0]))
+            return arrays, options
+
+        return arguments
+
+    return [make(*case) for case in cases]
+
+
+def norms(*, backward):
+    """Return functions that make the arguments of each batch normalization."""
+
+    def make(shape):
+        def arguments(rng):
+            x, (gamma, beta) = rng.normal(1, 2, shape), rng.normal(1, 1, (2, shape[1]))
+            if not backward:
+                return [x, gamma, beta], {"eps": 0.01}
+            mean, var = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))
+            return [rng.standard_normal(shape), x, gamma, mean, var], {"eps": 0.01}
+
+        return arguments
+
+    return [make(shape) for shape in NORM]
+
+
+CASES = {
+    "conv2d": convolutions(ops.conv2d, GROUPED, backward=False),
+    "conv2d_backward": convolutions(ops.conv2d, GROUPED, backward=True),
+    "depthwise_conv2d": convolutions(ops.depthwise_conv2d, DEPTHWISE, backward=False),
+    "depthwise_conv2d_backward": convolutions(ops.depthwise_conv2d, DEPTHWISE, backward=True),
+    "batch_norm": norms(backward=False),
+    "batch_norm_backward": norms(backward=True),
+}
+every_case = pytest.mark.parametrize(
+    ("name", "arguments"), [(name, case) for name, cases in CASES.items() for case in cases]
+)
+every_kernel = pytest.mark.parametrize("name", sorted(KERNELS))
+
+LAYOUTS = {
+    "contiguous": np.ascontiguousarray,
+    "Fortran": np.asfortranarray,
+    "every second": lambda array: np.repeat(array, 2, axis=-1)[..., ::2],
+    "backwards": lambda array: array[::-1].copy()[::-1],
+}
+# Two sums of a hundred terms in different orders differ by a few units in the last place.
+TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12}
+
+
+def results(value):
+    return value if isinstance(value, tuple) else (value,)
+
+
+def assert_close(found, expected, dtype):
+    for one, other in zip(results(found), results(expected), strict=True):
+        assert one.dtype == other.dtype == dtype
+        assert one.shape == other.shape
+        largest = max(1, abs(other).max())
+        np.testing.assert_allclose(one, other, rtol=0, atol=TOLERANCE[dtype] * largest)
+
+
+def first_case(name, dtype=np.float32):
+    arrays, options = CASES[name][0](np.random.default_rng(0))
+    return [array.astype(dtype) for array in arrays], options
+
+
+def test_every_kernel_has_cases():
+    assert set(KERNELS) == set(CASES)
+
+
+@every_case
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_kernel_does_what_its_definition_says(name, arguments, dtype):
+    arrays, options = arguments(np.random.default_rng(0))
+    arrays = [array.astype(dtype) for array in arrays]
+    operation = KERNELS[name]
+    expected = operation.definition(*arrays, **options)
+    assert_close(operation.fast(*arrays, **options), expected, dtype)
+
+
+@every_kernel
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_kernel_takes_arrays_however_they_lie_in_memory(name, layout):
+    arrays, options = first_case(name)
+    laid_out = [LAYOUTS[layout](array) for array in arrays]
+    for one, other in zip(laid_out, arrays, strict=True):
+        np.testing.assert_array_equal(one, other)
+    found = results(KERNELS[name].fast(*laid_out, **options))
+    for one, other in zip(found, results(KERNELS[name].fast(*arrays, **options)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@every_case
+@pytest.mark.skipif(
+    numba is None or numba.config.DISABLE_JIT or numba.config.NUMBA_NUM_THREADS < 2,
+    reason="there is one thread",
+)
+def test_the_number_of_threads_changes_no_bit(name, arguments):
+    arrays, options = arguments(np.random.default_rng(0))
+    arrays, found, before = [a.astype(np.float32) for a in arrays], [], numba.get_num_threads()
+    try:
+        for threads in (1, 2):
+            numba.set_num_threads(threads)
+            found.append(results(KERNELS[name].fast(*arrays, **options)))
+    finally:
+        numba.set_num_threads(before)
+    assert [a.tobytes() for a in found[0]] == [a.tobytes() for a in found[1]]
+
+
+# Which of the two runs
+
+
+class KernelRan(Exception):
+    pass
+
+
+@pytest.fixture(params=sorted(KERNELS))
+def alarmed(request, monkeypatch):
+    """An operation whose kernel raises KernelRan, and the name of the operation."""
+
+    def alarm(*args, **options):
+        raise KernelRan
+
+    monkeypatch.setattr(KERNELS[request.param], "fast", alarm)
+    return KERNELS[request.param], request.param
+
+
+@needs_numba
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_with_kernels_the_kernel_runs_and_without_them_the_definition(alarmed, dtype):
+    operation, name = alarmed
+    arrays, options = first_case(name, dtype)
+    with npnets.use_kernels(True), pytest.raises(KernelRan):
+        operation(*arrays, **options)
+    with npnets.use_kernels(False):
+        found = operation(*arrays, **options)
+    assert_close(found, operation.definition(*arrays, **options), dtype)
+
+
+@needs_numba
+def test_half_precision_is_left_to_the_definition(alarmed):
+    operation, name = alarmed
+    arrays, options = first_case(name, np.float16)
+    with npnets.use_kernels(True):
+        found = operation(*arrays, **options)
+    assert {array.dtype for array in results(found)} == {np.dtype(np.float16)}
+
+
+@needs_numba
+def test_use_kernels_in_a_with_block_ends_with_it():
+    def on():
+        return ops.op._on
+
+    before = on()
+    try:
+        for outside in (True, False):
+            npnets.use_kernels(outside)
+            with npnets.use_kernels(not outside):
+                assert on() is not outside
+                with npnets.use_kernels(outside):
+                    assert on() is outside
+                assert on() is not outside
+            assert on() is outside
+            with pytest.raises(KernelRan), npnets.use_kernels(not outside):
+                raise KernelRan
+            assert on() is outside
+    finally:
+        npnets.use_kernels(before)
+
+
+# Other machines: no Numba, no folder to keep compiled kernels in
+
+PROGRAM = """
+import sys, numpy as np
+{before}
+import npnets
+from npnets import ops
+x = np.arange(2 * 4 * 5 * 5, dtype=np.float64).reshape(2, 4, 5, 5) % 7
+weight = np.arange(4 * 9, dtype=np.float64).reshape(4, 1, 3, 3) % 5
+y = ops.depthwise_conv2d(x, weight, stride=2, padding=1)
+dx, dweight = ops.depthwise_conv2d_backward(y, x, weight, stride=2, padding=1)
+print(y.sum(), (dx * x).sum(), (dweight**2).sum(), ops.op.numba is None, ops.op._on)
+"""
+
+
+def run(before="", **environment):
+    """Return the numbers that PROGRAM prints in a fresh Python, and its warnings."""
+    root = Path(npnets.__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(root), **environment}
+    command = [sys.executable, "-W", "always", "-c", PROGRAM.format(before=before)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    *numbers, without_numba, on = done.stdout.split()
+    return numbers, without_numba == "True", on == "True", done.stderr
+
+
+@pytest.fixture(scope="module")
+def numbers_of_the_definition():
+    numbers, _, on, warnings = run(NPNETS_KERNELS="0")
+    assert not on, "NPNETS_KERNELS=0 switches the kernels off"
+    assert "Warning" not in warnings
+    return numbers
+
+
+def test_without_numba_the_numbers_are_the_same_and_one_warning_says_so(numbers_of_the_definition):
+    numbers, without_numba, on, warnings = run("sys.modules['numba'] = None")
+    assert without_numba
+    assert not on
+    assert numbers == numbers_of_the_definition
+    assert warnings.count("Warning: Numba cannot be imported") == 1
+
+
+def test_without_numba_kernels_cannot_be_asked_for(monkeypatch):
+    monkeypatch.setattr(ops.op, "numba", None)
+    with pytest.raises(RuntimeError, match="kernels need Numba: pip install numba"):
+        npnets.use_kernels(True)
+
+
+@needs_numba
+def test_without_a_folder_for_compiled_kernels(numbers_of_the_definition, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    numbers, *_ = run(NUMBA_CACHE_DIR=str(tmp_path / "file" / "cache"), NPNETS_KERNELS="1")
+    assert numbers == numbers_of_the_definition
+
+
+@needs_numba
+def test_what_cannot_be_kept_on_disk_is_compiled_all_the_same(monkeypatch):
+    def njit(cache=False, njit=numba.njit, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(**options)
+
+    monkeypatch.setattr(numba, "njit", njit)
+    assert ops.op.jit(parallel=False)(lambda x: x + 1)(1) == 2

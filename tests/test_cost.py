@@ -1,0 +1,170 @@
+"""Counting: each number against a slower way to count it, and a network left as it was found."""
+
+import numpy as np
+import pytest
+
+from npnets import MobileNetV1, MobileNetV2, ShuffleNetV1, ShuffleNetV2
+from npnets.cost import summarize
+from npnets.layers import (
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    DepthwiseConv2d,
+    GlobalAvgPool,
+    Linear,
+    PointwiseConv2d,
+    ReLU,
+    Sequential,
+)
+
+NETWORKS = [
+    (MobileNetV1, {"width_mult": 0.25}),
+    (MobileNetV2, {"width_mult": 0.35}),
+    (ShuffleNetV1, {"scale": 0.25}),
+    (ShuffleNetV2, {"width_mult": 0.5}),
+]
+networks = pytest.mark.parametrize(("network", "options"), NETWORKS)
+
+
+def multiplications(layer, x_shape):
+    """Run a convolution as plain loops over all that it says, and count its multiplications."""
+    C, H, W = x_shape
+    O, C_group, KH, KW = layer.weight.value.shape
+    stride, padding, dilation = layer.window.values()
+    counted = 0
+    for o in range(O):
+        group = o // (O // layer.groups)
+        for top in range(-padding, H + padding - dilation * (KH - 1), stride):
+            for left in range(-padding, W + padding - dilation * (KW - 1), stride):
+                for c in range(group * C_group, (group + 1) * C_group):
+                    for i, j in np.ndindex(KH, KW):
+                        assert 0 <= c < C
+                        assert -padding <= top + dilation * i < H + padding
+                        assert -padding <= left + dilation * j < W + padding
+                        counted += 1
+    return counted
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Conv2d(4, 6, 3),
+        Conv2d(4, 6, 3, stride=2, padding=1, groups=2),
+        Conv2d(4, 4, 2, stride=3, padding=1, dilation=2, groups=4),
+        DepthwiseConv2d(4, 3, stride=2, padding=1),
+        PointwiseConv2d(4, 6, groups=2),
+        Conv2d(4, 6, 1, bias=True),  # a bias adds; it does not multiply
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("size", [(7, 6), (8, 5)])
+def test_multiply_adds_are_those_of_loops(layer, size):
+    assert summarize(layer, (4, *size)).macs == multiplications(layer, (4, *size))
+
+
+def test_only_convolutions_and_the_classifier_count():
+    net = MobileNetV2(0.35, num_classes=7, rng=0)
+    costly = {row.kind for row in summarize(net, (3, 64, 64)) if row.macs}
+    assert costly == {"Conv2d", "DepthwiseConv2d", "PointwiseConv2d", "Linear"}
+    assert summarize(net, (3, 64, 64)).rows[-1].macs == 1280 * 7
+
+
+def test_a_row_by_hand():
+    (row,) = summarize(Conv2d(4, 6, 3, stride=2, padding=1, bias=True), (4, 8, 10))
+    assert (row.name, row.kind, row.output_shape) == ("Conv2d", "Conv2d", (6, 4, 5))
+    assert row.params == 6 * 4 * 3 * 3 + 6
+    assert row.macs == 6 * 4 * 5 * 4 * 3 * 3
+    assert row.bytes == 4 * (4 * 8 * 10 + 6 * 4 * 5 + row.params)  # in, out, parameters
+
+
+def test_bytes_follow_the_dtype():
+    net = Sequential(conv=PointwiseConv2d(4, 6), act=ReLU())
+    single, double = (summarize(net.astype(t), (4, 5, 5)) for t in (np.float32, np.float64))
+    assert double.bytes == 2 * single.bytes
+    assert double.macs == single.macs
+
+
+def test_a_network_without_parameters():
+    (row,) = summarize(AvgPool2d(2), (4, 6, 6))
+    assert (row.params, row.macs, row.output_shape) == (0, 0, (4, 3, 3))
+
+
+@networks
+def test_totals_are_sums_of_rows_and_every_parameter_is_in_one(network, options):
+    net = network(**options, num_classes=7, rng=0)
+    total = summarize(net, (3, 64, 64))
+    assert total.params == sum(p.value.size for p in net.parameters().values())
+    for name in ("params", "macs", "bytes"):
+        assert getattr(total, name) == sum(getattr(row, name) for row in total)
+    assert len(total) == len(total.rows) == len({row.name for row in total})
+
+
+@networks
+@pytest.mark.parametrize("training", [True, False])
+def test_a_network_is_left_as_it_was_found(network, options, training):
+    net = network(**options, num_classes=7, rng=0)
+    x = np.random.default_rng(0).standard_normal((2, 3, 64, 64)).astype(np.float32)
+    y = net.forward(x)
+    net.backward(np.ones_like(y))
+    net.classifier.training = not training  # even where modes are mixed
+    net.stem.training = training
+    modes = {name: layer.training for name, layer in net.layers().items()}
+    state, grads = net.state(), {n: p.grad.copy() for n, p in net.parameters().items()}
+    summarize(net, (3, 64, 64))
+    assert {name: layer.training for name, layer in net.layers().items()} == modes
+    assert not any("forward" in vars(layer) for layer in net.layers().values())
+    assert all(np.array_equal(array, state[n]) for n, array in net.state().items())
+    assert all(np.array_equal(p.grad, grads[n]) for n, p in net.parameters().items())
+
+
+def test_what_forward_saved_is_still_there_afterwards():
+    net = Sequential(conv=Conv2d(3, 4, 3), norm=BatchNorm(4), act=ReLU())
+    y = net.forward(np.ones((2, 3, 5, 5), np.float32))
+    summarize(net, (3, 8, 8))
+    assert net.backward(np.ones_like(y)).shape == (2, 3, 5, 5)
+
+
+def test_no_random_number_is_drawn():
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    summarize(MobileNetV1(0.25, num_classes=7, rng=0), (3, 32, 32))
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+@networks
+def test_images_of_another_number_of_channels(network, options):
+    net = network(**options, num_classes=7, rng=0)
+    with pytest.raises(ValueError, match="weight must have 1 input channels per filter"):
+        summarize(net, (1, 64, 64))
+    assert net.training
+    assert not any("forward" in vars(layer) for layer in net.layers().values())
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (1, 3, 64, 64), ()])
+def test_the_shape_is_that_of_one_image(shape):
+    with pytest.raises(ValueError, match=r"input_shape must be \(C, H, W\), got"):
+        summarize(Conv2d(3, 4, 3), shape)
+
+
+def test_printed_form():
+    net = Sequential(conv=Conv2d(3, 64, 3), pool=AvgPool2d(2))
+    lines = str(summarize(net, (3, 34, 66))).splitlines()
+    assert lines[0].split("  ")[0] == "layer"
+    assert lines[2].split() == ["conv", "Conv2d", "64×32×64", "1,728", "3,538,944"]
+    assert lines[3].split() == ["pool", "AvgPool2d", "64×16×32", "0", "0"]
+    assert lines[-1] == (
+        "Sequential on 3×34×66: 1,728 parameters (0.00 M), 3,538,944 multiply-adds (3.5 M)"
+    )
+    assert len({len(line) for line in lines[:-1]}) == 1, "columns are aligned"
+
+
+def test_every_layer_is_in_the_printed_form():
+    net = ShuffleNetV2(0.5, rng=0)
+    printed = str(summarize(net, (3, 64, 64)))
+    assert all(name in printed for name in ("stage3.unit8.branch.pointwise2.conv", "classifier"))
+
+
+def test_linear_counts_its_inputs():
+    net = Sequential(pool=GlobalAvgPool(), classifier=Linear(30, 7))
+    pool, classifier = summarize(net, (30, 4, 4))
+    assert (classifier.params, classifier.macs) == (30 * 7 + 7, 30 * 7)
+    assert (pool.macs, pool.output_shape) == (0, (30,))

@@ -1,0 +1,102 @@
+"""Bugs in layers, whose work is to save the right array and to store the right gradient."""
+
+from .bug import NORMAL, Bug
+
+SEQUENTIAL = [
+    Bug(
+        "Sequential",
+        old="in reversed(tuple(self)):",
+        new="in tuple(self):",
+        why="The layers are gone through in the order of forward.",
+    ),
+    Bug(
+        "Sequential",
+        old="in reversed(tuple(self)):",
+        new="in tuple(self)[:0:-1]:",
+        why="Off by one: the first layer is never reached.",
+    ),
+    Bug(
+        "Sequential",
+        old="            dy = layer.backward(dy)\n        return dy",
+        new="            dx = layer.backward(dy)\n        return dx",
+        why="Every layer is given the dy of the last.",
+    ),
+]
+
+BATCH_NORM_LAYER = [
+    Bug(
+        "BatchNorm",
+        old="self.save(x, mean, var)",
+        new="self.save(y, mean, var)",
+        why="y is saved in place of x.",
+    ),
+    Bug(
+        "BatchNorm",
+        old="self.save(x, mean, var)",
+        new="self.save(x, mean, var * (count / (count - 1)))",
+        why="The unbiased variance, meant for the running statistics, is saved for backward.",
+        survives_sum=NORMAL,
+    ),
+    Bug(
+        "BatchNorm",
+        old="self.save(x, mean, var)",
+        new="self.save(x, self.running_mean.value, self.running_var.value)",
+        why="Backward is given the running statistics, forward used those of the batch.",
+    ),
+    Bug(
+        "BatchNorm",
+        old="dy, x, self.gamma.value, mean, var, self.eps\n",
+        new="dy, x, self.gamma.value, mean, var\n",
+        why="eps is not passed on to backward, which has a default of its own.",
+        survives_sum=NORMAL,
+    ),
+    Bug(
+        "BatchNorm",
+        old="dx, self.gamma.grad, self.beta.grad =",
+        new="dx, self.beta.grad, self.gamma.grad =",
+        why="The gradients of gamma and beta are stored in each other's place.",
+    ),
+    Bug(
+        "BatchNorm",
+        old="ops.batch_norm_backward(\n            dy, x,",
+        new="ops.normalize_backward(\n            dy, x,",
+        why="The backward of inference in training.",
+    ),
+]
+
+CONV2D_LAYER = [
+    Bug(
+        "Conv2d",
+        old="        _set_bias_grad(self.bias, dy)\n        return dx",
+        new="        return dx",
+        why="The gradient of the bias is never set.",
+    ),
+    Bug(
+        "Conv2d",
+        old="_set_bias_grad(self.bias, dy)",
+        new="_set_bias_grad(self.bias, self.weight.grad.swapaxes(0, 1))",
+        why="The bias is given the gradient of the weights.",
+    ),
+    Bug(
+        "Conv2d",
+        old="dx, self.weight.grad = ops.conv2d_backward(dy, x,",
+        new="dx, self.weight.grad = ops.conv2d_backward(dy, x[::-1],",
+        why="The images that were saved are out of step with dy.",
+        survives_sum="every dy is 1, so that each image may stand in for another",
+    ),
+]
+
+LINEAR_LAYER = [
+    Bug(
+        "Linear",
+        old="dx, self.weight.grad, self.bias.grad = ops.linear_backward(dy, x,",
+        new="dx, self.weight.grad, self.bias.grad = ops.linear_backward(dy / len(x), x,",
+        why="Averaged over the batch in every layer, and not just in the loss.",
+    ),
+    Bug(
+        "Linear",
+        old="self.save(x)\n        return ops.linear(x, self.weight.value, self.bias.value)",
+        new="y = ops.linear(x, self.weight.value, self.bias.value); self.save(y); return y",
+        why="y is saved in place of x; where I = O, the shapes do not mind.",
+    ),
+]
