@@ -69,8 +69,8 @@ def conv2d_kernel(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=
     if groups == 1:  # one large matrix product, which is what BLAS does best
         return conv2d.definition(x, weight, bias, stride, padding, dilation, groups)
     y = np.zeros(conv_shape(x, weight, stride, padding, dilation, groups), x.dtype)
-    top, _, left, _ = four_sides(padding)
-    _forward(*plain(x.dtype, x, weight), y, int(stride), top, left, int(dilation), int(groups))
+    taps = _taps_inside(x, y, weight, stride, padding, dilation)
+    _forward(*plain(x.dtype, x, weight), y, taps, int(stride), int(groups))
     return add_bias(y, bias)
 
 
@@ -98,15 +98,14 @@ def conv2d_backward_kernel(dy, x, weight, stride=1, padding=0, dilation=1, group
     check.shape(dy, conv_shape(x, weight, stride, padding, dilation, groups), "dy")
     dy, x, weight = plain(x.dtype, dy, x, weight)
     dx, dweight = np.zeros_like(x), np.zeros_like(weight)
-    top, _, left, _ = four_sides(padding)
-    window = int(stride), top, left, int(dilation), int(groups)
-    _backward_to_input(dy, weight, dx, *window)
-    _backward_to_weight(dy, x, dweight, *window)
+    taps = _taps_inside(x, dy, weight, stride, padding, dilation)
+    _backward_to_input(dy, weight, dx, taps, int(stride), int(groups))
+    _backward_to_weight(dy, x, dweight, taps, int(stride), int(groups))
     return dx, dweight
 
 
 def _per_group(array, groups, axis=0):
-    """Split the channels at `axis` into groups and join what follows: (…, g, C/g, rest)."""
+    """Split the channels at `axis` into groups: o c i j -> g o (c i j), or n ck p -> n g ck p."""
     ahead, channels = array.shape[:axis], array.shape[axis]
     rest = array.shape[axis + 1 :]
     if axis == 0:
@@ -120,9 +119,9 @@ def outer(dy, x):
     dy is (N, g, O/g, P), x (N, g, C/g, P). Joining images and pixels first costs a copy of both;
     a product per image would write the whole sum N times.
     """
-    N, g, _, P = x.shape
-    dy = dy.transpose(1, 2, 0, 3).reshape(g, -1, N * P)
-    x = x.transpose(1, 2, 0, 3).reshape(g, -1, N * P)
+    N, g, C_group, P = x.shape
+    dy = dy.transpose(1, 2, 0, 3).reshape(g, dy.shape[2], N * P)
+    x = x.transpose(1, 2, 0, 3).reshape(g, C_group, N * P)
     return dy @ x.swapaxes(1, 2)
 
 
@@ -130,72 +129,73 @@ def outer(dy, x):
 # result. Every thread owns whole outputs, and no sum is shared.
 
 
-@jit(parallel=False)
+def _taps_inside(x, y, weight, stride, padding, dilation):
+    """Return a row for each tap that sees the image: i, j, p0, p1, q0, q1, h, w.
+
+    Outputs p0 … p1 − 1 and q0 … q1 − 1 find their pixel inside of the image, and the first of
+    them finds it at (h, w): so no loop below tests a bound.
+    """
+    top, _, left, _ = four_sides(padding)
+    rows = []
+    for i, j in np.ndindex(weight.shape[2:]):
+        p0, p1, h = _stretch(i * dilation - top, stride, x.shape[2], y.shape[2])
+        q0, q1, w = _stretch(j * dilation - left, stride, x.shape[3], y.shape[3])
+        if p0 < p1 and q0 < q1:
+            rows.append((i, j, p0, p1, q0, q1, h, w))
+    return np.array(rows, np.int64).reshape(-1, 8)
+
+
 def _stretch(offset, stride, size, out):
-    """Return the first and the last + 1 of the outputs q with 0 <= q·stride + offset < size."""
+    """Return the first and the last + 1 of the outputs q with 0 <= q·stride + offset < size,
+    and the pixel of the first."""
     first = max(0, -(offset // stride))
-    return first, max(first, min(out, (size - offset + stride - 1) // stride))
+    last = min(out, -((offset - size) // stride))
+    return first, last, first * stride + offset
 
 
 @jit
-def _forward(x, weight, y, stride, top, left, dilation, groups):
-    N, C, H, W = x.shape
-    O, C_group, KH, KW = weight.shape
-    _, _, P, Q = y.shape
+def _forward(x, weight, y, taps, stride, groups):
+    N, O, _, _ = y.shape
+    C_group = weight.shape[1]
     for plane in prange(N * O):
         n, o = plane // O, plane % O
-        first_channel = o // (O // groups) * C_group
+        first = o // (O // groups) * C_group
         for c in range(C_group):
-            for i in range(KH):
-                p0, p1 = _stretch(i * dilation - top, stride, H, P)
-                for j in range(KW):
-                    q0, q1 = _stretch(j * dilation - left, stride, W, Q)
-                    k = weight[o, c, i, j]
-                    for p in range(p0, p1):
-                        h, w = p * stride + i * dilation - top, q0 * stride + j * dilation - left
-                        row, source = y[n, o, p, q0:q1], x[n, first_channel + c, h, w:]
-                        for q in range(row.size):
-                            row[q] += k * source[q * stride]
+            for i, j, p0, p1, q0, q1, h, w in taps:
+                k = weight[o, c, i, j]
+                for p in range(p1 - p0):
+                    row, source = y[n, o, p0 + p, q0:q1], x[n, first + c, h + p * stride, w:]
+                    for q in range(row.size):
+                        row[q] += k * source[q * stride]
 
 
 @jit
-def _backward_to_input(dy, weight, dx, stride, top, left, dilation, groups):
-    N, C, H, W = dx.shape
-    O, C_group, KH, KW = weight.shape
-    _, _, P, Q = dy.shape
+def _backward_to_input(dy, weight, dx, taps, stride, groups):
+    N, C, _, _ = dx.shape
+    O, C_group, _, _ = weight.shape
     for plane in prange(N * C):
         n, channel = plane // C, plane % C
         group, c = channel // C_group, channel % C_group
         for o in range(group * (O // groups), (group + 1) * (O // groups)):
-            for i in range(KH):
-                p0, p1 = _stretch(i * dilation - top, stride, H, P)
-                for j in range(KW):
-                    q0, q1 = _stretch(j * dilation - left, stride, W, Q)
-                    k = weight[o, c, i, j]
-                    for p in range(p0, p1):
-                        h, w = p * stride + i * dilation - top, q0 * stride + j * dilation - left
-                        row, source = dx[n, channel, h, w:], dy[n, o, p, q0:q1]
-                        for q in range(source.size):
-                            row[q * stride] += k * source[q]
+            for i, j, p0, p1, q0, q1, h, w in taps:
+                k = weight[o, c, i, j]
+                for p in range(p1 - p0):
+                    row, source = dx[n, channel, h + p * stride, w:], dy[n, o, p0 + p, q0:q1]
+                    for q in range(source.size):
+                        row[q * stride] += k * source[q]
 
 
 @jit
-def _backward_to_weight(dy, x, dweight, stride, top, left, dilation, groups):
-    N, C, H, W = x.shape
-    O, C_group, KH, KW = dweight.shape
-    _, _, P, Q = dy.shape
+def _backward_to_weight(dy, x, dweight, taps, stride, groups):
+    O, C_group, _, _ = dweight.shape
     for pair in prange(O * C_group):
         o, c = pair // C_group, pair % C_group
         channel = o // (O // groups) * C_group + c
-        for i in range(KH):
-            p0, p1 = _stretch(i * dilation - top, stride, H, P)
-            for j in range(KW):
-                q0, q1 = _stretch(j * dilation - left, stride, W, Q)
-                for n in range(N):
-                    for p in range(p0, p1):
-                        h, w = p * stride + i * dilation - top, q0 * stride + j * dilation - left
-                        row, source = dy[n, o, p, q0:q1], x[n, channel, h, w:]
-                        total = dweight[o, c, i, j]
-                        for q in range(row.size):
-                            total += row[q] * source[q * stride]
-                        dweight[o, c, i, j] = total
+        for i, j, p0, p1, q0, q1, h, w in taps:
+            total = dweight[o, c, i, j]
+            for n in range(len(x)):
+                for p in range(p1 - p0):
+                    row, source = dy[n, o, p0 + p, q0:q1], x[n, channel, h + p * stride, w:]
+                    for q in range(row.size):
+                        total += row[q] * source[q * stride]
+            dweight[o, c, i, j] = total
