@@ -47,7 +47,7 @@ def cross_entropy(logits, labels, label_smoothing=0.0):
     target = targets(logits, labels, label_smoothing)
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_softmax = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return -(target * log_softmax).sum() / len(logits)
+    return -(target * log_softmax).sum() / logits.dtype.type(len(logits))
 
 
 def cross_entropy_backward(logits, labels, label_smoothing=0.0):

@@ -109,7 +109,7 @@ CROSS_ENTROPY = [
     ),
     Bug(
         "cross_entropy",
-        old=".sum() / len(logits)",
+        old=".sum() / logits.dtype.type(len(logits))",
         new=".sum()",
         why="Forward sums over the batch, backward is that of the mean.",
     ),
