@@ -102,16 +102,16 @@ def summarize(net, input_shape):
 def _recorded(net, rows):
     """Within the block, each forward of a layer without parts adds a row."""
     leaves = {
-        name: layer
+        layer: name  # a layer that is used twice goes by its last name
         for name, layer in net.layers().items()
         if not any(isinstance(part, Layer) for part in vars(layer).values())
     }
-    for name, layer in leaves.items():
+    for layer, name in leaves.items():
         layer.forward = _recording(name or type(layer).__name__, layer, rows)
     try:
         yield
     finally:
-        for layer in leaves.values():
+        for layer in leaves:
             del layer.forward  # the class has its own
 
 

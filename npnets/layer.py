@@ -127,7 +127,10 @@ class Layer:
         return ""
 
     def __repr__(self):
-        return f"{type(self).__name__}({self.describe()})"
+        parts = [(name, part) for name, part in vars(self).items() if isinstance(part, Layer)]
+        rows = "\n".join(["", *(f"{name}: {part!r}" for name, part in parts)])
+        inside = rows.replace("\n", "\n  ") + "\n" if parts else self.describe()
+        return f"{type(self).__name__}({inside})"
 
 
 class Sequential(Layer):
@@ -151,8 +154,3 @@ class Sequential(Layer):
         for layer in reversed(tuple(self)):
             dy = layer.backward(dy)
         return dy
-
-    def __repr__(self):
-        names = [name for name, part in vars(self).items() if isinstance(part, Layer)]
-        rows = (f"{name}: {layer!r}" for name, layer in zip(names, self, strict=True))
-        return f"{type(self).__name__}(" + "\n".join(["", *rows]).replace("\n", "\n  ") + "\n)"

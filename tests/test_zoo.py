@@ -36,15 +36,23 @@ def test_survives_the_sum_of_y_exactly_where_the_zoo_says_so(op, bug):
     assert outcome.convicted == (not bug.survives_sum), "\n".join([bug.why, *outcome.verdicts])
 
 
-@pytest.mark.parametrize("upstream", ["random", "ones"])
 @pytest.mark.parametrize("kernels", [False, True])
 @every_case
-def test_the_true_code_is_acquitted(case, kernels, upstream):
+def test_the_true_code_is_acquitted(case, kernels):
     if kernels and numba is None:
         pytest.skip("Numba cannot be imported")
     with ops.use_kernels(kernels):
-        report = case(true_code(), upstream=upstream)
+        report = case(true_code())
     assert report.ok, report
+
+
+@every_case
+def test_the_true_code_survives_the_sum_of_y(case):
+    """Not convicted, that is: where all slopes are zero, rounding may pass for kinks."""
+    with ops.use_kernels(False):
+        report = case(true_code(), upstream="ones")
+    assert report.max_relative_error <= report.tolerance, report
+    assert not report.written
 
 
 def test_at_least_a_dozen_bugs_for_each_operation():

@@ -85,8 +85,9 @@ def depthwise_conv2d_backward_kernel(dy, x, weight, stride=1, padding=0, dilatio
 #
 #     (h r) (w s) -> (r s) (h w)          scratch[phase, start + t]  is what output t sees
 #
-# The outputs t that lie in a border are computed too, and never read; that is the price. Each
-# thread owns whole channels, so that sums over the images run in one order, always.
+# The outputs t that lie in a border are computed too, and never read; that is the price. (In
+# dweight they count as 0 times x, which is not 0 where x is infinite.) Each thread owns whole
+# channels, so that sums over the images run in one order, always.
 
 CACHED = 4096  # pixels laid out at once: what a core's first cache holds
 

@@ -115,5 +115,6 @@ def jit(loops=None, *, parallel=True):
 
 
 def plain(dtype, *arrays):
-    """Each array C-contiguous and of `dtype`, for a kernel compiles anew for every layout."""
-    return [np.ascontiguousarray(array, dtype) for array in arrays]
+    """Each array C-contiguous, of `dtype` and writable, copied where it is not: a kernel compiles
+    anew for every layout, and for arrays that are read-only."""
+    return [np.require(array, dtype, "CW") for array in arrays]
