@@ -11,7 +11,7 @@ from npnets.gradcheck import check
 
 
 def normal(*shape):
-    """Return numbers that are not those of dy, which the check draws with seed 0."""
+    """Return numbers drawn with a seed of their own."""
     return np.random.default_rng(5).standard_normal(shape)
 
 

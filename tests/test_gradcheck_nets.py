@@ -21,7 +21,7 @@ IMAGES = 12, 3, 8, 8  # so small that most of the time is Python's, and yet a ba
 
 
 def normal(*shape):
-    """Return numbers that are not those of dy, which the check draws with seed 0."""
+    """Return numbers drawn with a seed of their own."""
     return np.random.default_rng(5).standard_normal(shape)
 
 
