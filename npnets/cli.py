@@ -109,7 +109,7 @@ def _add_train(parser):
     add("--flip", action=argparse.BooleanOptionalAction, help="mirror half of the images")
     add("--shift", type=int, help="move images by up to so many pixels")
     add("--cutout", type=int, help="blacken a square with sides of so many pixels")
-    add("--enlarge", type=int, help="make each pixel a square of so many; digits: 4")
+    add("--enlarge", type=int, help="make each pixel a square of so many; digits: 3")
     add("--seed", type=int)
 
 

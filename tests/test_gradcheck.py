@@ -271,7 +271,7 @@ def test_dy_may_be_given():
 
 @pytest.mark.parametrize("upstream", ["zeros", np.ones(4), np.ones((3, 1)), 1.0])
 def test_upstream_is_random_or_ones_or_of_the_shape_of_y(upstream):
-    with pytest.raises(ValueError, match=r"upstream must be|could not convert"):
+    with pytest.raises(ValueError, match="upstream must be"):
         check(square, square_backward, {"x": normal(3)}, upstream=upstream)
 
 
@@ -281,5 +281,5 @@ def test_a_gradient_for_each_argument():
         check(add, lambda dy, a, b: dy, arrays)
     with pytest.raises(ValueError, match="a gradient for each of a, b, got 3"):
         check(add, lambda dy, a, b: (dy, dy, dy), arrays)
-    with pytest.raises(ValueError, match=r"gradients of \['c'\], got \['a', 'b'\]"):
+    with pytest.raises(ValueError, match=r"must give gradients of a, b, got \['a', 'c'\]"):
         check(add, lambda dy, a, b: {"a": dy, "c": dy}, arrays)
