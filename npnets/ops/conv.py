@@ -5,11 +5,16 @@ input channels of its own part only, which divides parameters and multiply-adds 
 this is the ordinary convolution; with g = C and one filter each it is the depthwise one.
 """
 
+import itertools
+from functools import lru_cache
+
 import numpy as np
 
 from npnets.ops import check
-from npnets.ops.bias import add_bias
-from npnets.ops.op import jit, op, plain, prange
+from npnets.ops.bias import Finish, finish
+from npnets.ops.memory import into
+from npnets.ops.op import jit, op, plain
+from npnets.ops.threads import share
 from npnets.ops.window import four_sides, output_shape, pad, taps, unpad
 
 
@@ -46,7 +51,9 @@ def col2im(columns, padded_shape, kernel, stride, dilation, out):
 
 
 @op
-def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def conv2d(
+    x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, ceiling=None
+):  # fmt: skip
     """Convolve x with filters that each span one group of channels.
 
         y[n, o, p, q]  =  Σ c,i,j   weight[o, c, i, j] · x[n, C/g·(o // (O/g)) + c, h, w]
@@ -55,23 +62,41 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     x is (N, C, H, W), weight (O, C/g, K, K), bias (O,); stride s, dilation d and padding are in
     pixels, padding an int or (top, bottom, left, right). Returns y, (N, O, H', W'), where
     H' = (H + top + bottom − d·(K − 1) − 1) // s + 1. Raises ValueError where the groups g do not
-    divide C and O. Source: MobileNets, arXiv:1704.04861, eq. 1; groups: ShuffleNet,
-    arXiv:1707.01083, section 3.1.
+    divide C and O. `ceiling` is that of depthwise_conv2d. Source: MobileNets, arXiv:1704.04861,
+    eq. 1; groups: ShuffleNet, arXiv:1707.01083, section 3.1.
     """
     N, O, P, Q = conv_shape(x, weight, stride, padding, dilation, groups)
     columns = im2col(pad(x, padding), weight.shape[2:], stride, dilation, (P, Q))
     y = _per_group(weight.astype(x.dtype, copy=False), groups) @ _per_group(columns, groups, 1)
-    return add_bias(y.reshape(N, O, P, Q), bias)
+    return finish(y.reshape(N, O, P, Q), bias, ceiling)
 
 
 @conv2d.kernel
-def conv2d_kernel(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    if groups == 1:  # one large matrix product, which is what BLAS does best
-        return conv2d.definition(x, weight, bias, stride, padding, dilation, groups)
-    y = np.zeros(conv_shape(x, weight, stride, padding, dilation, groups), x.dtype)
-    taps = _taps_inside(x, y, weight, stride, padding, dilation)
-    _forward(*plain(x.dtype, x, weight), y, taps, int(stride), int(groups))
-    return add_bias(y, bias)
+def conv2d_kernel(
+    x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, ceiling=None, *, out=None
+):  # fmt: skip
+    shape = conv_shape(x, weight, stride, padding, dilation, groups)
+    y = into(out, shape, x.dtype, x, weight)
+    finish = Finish(len(weight), x.dtype, bias, ceiling)
+    x, weight = plain(x.dtype, x, weight)
+    taps, stride = _taps_inside(x, y, weight, stride, padding, dilation), int(stride)
+    flat_weight, y_flat = weight.reshape(len(weight), -1), y.reshape(*shape[:2], -1)
+
+    def product(first, last):  # one image after another: its columns stay in the cache
+        columns = np.zeros((*x.shape[1:2], *weight.shape[2:], *shape[2:]), x.dtype)
+        for n in range(first, last):
+            _columns(x[n], columns, taps, stride)
+            np.matmul(flat_weight, columns.reshape(flat_weight.shape[1], -1), out=y_flat[n])
+            finish.tile(y_flat[n : n + 1])
+
+    def loops(first, last):
+        for n in range(first, last):
+            y[n] = 0
+            _forward(x[n], weight, y[n], taps, stride, int(groups))
+            finish.tile(y_flat[n : n + 1])
+
+    share(product if groups == 1 else loops, len(x), y.size * weight[0].size // 16)
+    return y
 
 
 @op
@@ -92,16 +117,49 @@ def conv2d_backward(dy, x, weight, stride=1, padding=0, dilation=1, groups=1):
 
 
 @conv2d_backward.kernel
-def conv2d_backward_kernel(dy, x, weight, stride=1, padding=0, dilation=1, groups=1):
-    if groups == 1:
-        return conv2d_backward.definition(dy, x, weight, stride, padding, dilation, groups)
+def conv2d_backward_kernel(
+    dy, x, weight, stride=1, padding=0, dilation=1, groups=1, *, out=None
+):  # fmt: skip
     check.shape(dy, conv_shape(x, weight, stride, padding, dilation, groups), "dy")
+    dx = into(out, x.shape, x.dtype, dy, x, weight)
     dy, x, weight = plain(x.dtype, dy, x, weight)
-    dx, dweight = np.zeros_like(x), np.zeros_like(weight)
-    taps = _taps_inside(x, dy, weight, stride, padding, dilation)
-    _backward_to_input(dy, weight, dx, taps, int(stride), int(groups))
-    _backward_to_weight(dy, x, dweight, taps, int(stride), int(groups))
-    return dx, dweight
+    taps, stride = _taps_inside(x, dy, weight, stride, padding, dilation), int(stride)
+    flat_weight, parts = weight.reshape(len(weight), -1), image_parts(len(x))
+    sums = np.zeros((len(parts), *weight.shape), x.dtype)
+
+    def product(part, dflat):
+        columns = np.zeros((*x.shape[1:2], *weight.shape[2:], *dy.shape[2:]), x.dtype)
+        flat = columns.reshape(flat_weight.shape[1], -1)
+        for n in range(part.start, part.stop):
+            image, dx[n] = dy[n].reshape(len(weight), -1), 0
+            _columns(x[n], columns, taps, stride)
+            dflat += image @ flat.T
+            dcolumns = (flat_weight.T @ image).reshape(columns.shape)
+            _add_columns(dcolumns, dx[n], taps, stride)
+
+    def loops(part, dflat):
+        for n in range(part.start, part.stop):
+            dx[n] = 0
+            _backward_to_input(dy[n], weight, dx[n], taps, stride, int(groups))
+            _backward_to_weight(
+                dy[n], x[n], dflat.reshape(weight.shape), taps, stride, int(groups)
+            )
+
+    def work(first, last):
+        for k in range(first, last):
+            (product if groups == 1 else loops)(parts[k], sums[k].reshape(flat_weight.shape))
+
+    share(work, len(parts), dy.size * weight[0].size // 8)
+    return dx, sums.sum(axis=0)
+
+
+PARTS = 8  # of the images, each with a sum of its own, however many threads there are
+
+
+def image_parts(N):
+    """Return up to PARTS slices of N images."""
+    bounds = [N * part // min(N, PARTS) for part in range(min(N, PARTS) + 1)] if N else [0]
+    return [slice(first, last) for first, last in itertools.pairwise(bounds)]
 
 
 def _per_group(array, groups, axis=0):
@@ -125,8 +183,9 @@ def outer(dy, x):
     return dy @ x.swapaxes(1, 2)
 
 
-# The loops: no columns are laid out, so that a grouped convolution needs no memory but its
-# result. Every thread owns whole outputs, and no sum is shared.
+# The loops. With one group an image is laid out as columns, where it is still in the cache when
+# the matrix product comes; with several no columns are laid out at all. Every image is the work
+# of one thread.
 
 
 def _taps_inside(x, y, weight, stride, padding, dilation):
@@ -135,11 +194,17 @@ def _taps_inside(x, y, weight, stride, padding, dilation):
     Outputs p0 … p1 − 1 and q0 … q1 − 1 find their pixel inside of the image, and the first of
     them finds it at (h, w): so no loop below tests a bound.
     """
-    top, _, left, _ = four_sides(padding)
+    numbers = int(stride), four_sides(padding), int(dilation)
+    return _taps_of_shapes(x.shape[2:], y.shape[2:], weight.shape[2:], *numbers)
+
+
+@lru_cache(maxsize=256)
+def _taps_of_shapes(x_size, y_size, kernel, stride, sides, dilation):
+    top, _, left, _ = sides
     rows = []
-    for i, j in np.ndindex(weight.shape[2:]):
-        p0, p1, h = _stretch(i * dilation - top, stride, x.shape[2], y.shape[2])
-        q0, q1, w = _stretch(j * dilation - left, stride, x.shape[3], y.shape[3])
+    for i, j in np.ndindex(kernel):
+        p0, p1, h = _stretch(i * dilation - top, stride, x_size[0], y_size[0])
+        q0, q1, w = _stretch(j * dilation - left, stride, x_size[1], y_size[1])
         if p0 < p1 and q0 < q1:
             rows.append((i, j, p0, p1, q0, q1, h, w))
     return np.array(rows, np.int64).reshape(-1, 8)
@@ -154,48 +219,65 @@ def _stretch(offset, stride, size, out):
 
 
 @jit
+def _columns(x, columns, taps, stride):
+    """columns[c, i, j, p, q] = what output (p, q) sees at tap (i, j); zeros stay outside."""
+    for c in range(len(x)):
+        for i, j, p0, p1, q0, q1, h, w in taps:
+            for p in range(p1 - p0):
+                row, source = columns[c, i, j, p0 + p, q0:q1], x[c, h + p * stride, w:]
+                for q in range(row.size):
+                    row[q] = source[q * stride]
+
+
+@jit
+def _add_columns(columns, dx, taps, stride):
+    """Add each column back to the pixels that it was taken from."""
+    for c in range(len(dx)):
+        for i, j, p0, p1, q0, q1, h, w in taps:
+            for p in range(p1 - p0):
+                source, row = columns[c, i, j, p0 + p, q0:q1], dx[c, h + p * stride, w:]
+                for q in range(source.size):
+                    row[q * stride] += source[q]
+
+
+@jit
 def _forward(x, weight, y, taps, stride, groups):
-    N, O, _, _ = y.shape
-    C_group = weight.shape[1]
-    for plane in prange(N * O):
-        n, o = plane // O, plane % O
+    O, C_group = weight.shape[:2]
+    for o in range(O):
         first = o // (O // groups) * C_group
         for c in range(C_group):
             for i, j, p0, p1, q0, q1, h, w in taps:
                 k = weight[o, c, i, j]
                 for p in range(p1 - p0):
-                    row, source = y[n, o, p0 + p, q0:q1], x[n, first + c, h + p * stride, w:]
+                    row, source = y[o, p0 + p, q0:q1], x[first + c, h + p * stride, w:]
                     for q in range(row.size):
                         row[q] += k * source[q * stride]
 
 
 @jit
 def _backward_to_input(dy, weight, dx, taps, stride, groups):
-    N, C, _, _ = dx.shape
-    O, C_group, _, _ = weight.shape
-    for plane in prange(N * C):
-        n, channel = plane // C, plane % C
+    O, C_group = weight.shape[:2]
+    for channel in range(len(dx)):
         group, c = channel // C_group, channel % C_group
         for o in range(group * (O // groups), (group + 1) * (O // groups)):
             for i, j, p0, p1, q0, q1, h, w in taps:
                 k = weight[o, c, i, j]
                 for p in range(p1 - p0):
-                    row, source = dx[n, channel, h + p * stride, w:], dy[n, o, p0 + p, q0:q1]
+                    row, source = dx[channel, h + p * stride, w:], dy[o, p0 + p, q0:q1]
                     for q in range(source.size):
                         row[q * stride] += k * source[q]
 
 
 @jit
 def _backward_to_weight(dy, x, dweight, taps, stride, groups):
-    O, C_group, _, _ = dweight.shape
-    for pair in prange(O * C_group):
-        o, c = pair // C_group, pair % C_group
-        channel = o // (O // groups) * C_group + c
-        for i, j, p0, p1, q0, q1, h, w in taps:
-            total = dweight[o, c, i, j]
-            for n in range(len(x)):
+    O, C_group = dweight.shape[:2]
+    for o in range(O):
+        for c in range(C_group):
+            channel = o // (O // groups) * C_group + c
+            for i, j, p0, p1, q0, q1, h, w in taps:
+                total = dweight[o, c, i, j]
                 for p in range(p1 - p0):
-                    row, source = dy[n, o, p0 + p, q0:q1], x[n, channel, h + p * stride, w:]
+                    row, source = dy[o, p0 + p, q0:q1], x[channel, h + p * stride, w:]
                     for q in range(row.size):
                         total += row[q] * source[q * stride]
-            dweight[o, c, i, j] = total
+                dweight[o, c, i, j] = total

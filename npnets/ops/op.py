@@ -1,43 +1,54 @@
 """How a definition and its kernel belong together. Short; read once.
 
 An operation is written twice. Its *definition* is NumPy and says what it means. Where that is
-slow, a *kernel* stands right under it: the same function again, its loops compiled by Numba.
+slow, a *kernel* stands right under it: the same function again, its loops compiled by Numba, its
+parts shared out among threads (`threads.py`), its result in memory that is reused (`memory.py`).
 
     @op
     def double(x):
         return 2 * x
 
     @double.kernel
-    def double_kernel(x):
-        ...
+    def double_kernel(x, *, out=None):
+        y = into(out, x.shape, x.dtype, x)
+        share(lambda first, last: _double(x, y, first, last), len(x), x.size)
+        return y
 
 `double(x)` then runs the kernel where it can, and the definition elsewhere: without Numba, for
 a dtype that is not float32 or float64, and after `use_kernels(False)` or with NPNETS_KERNELS=0
-in the environment. `double.definition` is always the NumPy function.
+in the environment. `double.definition` is always the NumPy function. `double(x, out=y)` writes
+its result, of several the first, into y.
 """
 
 import functools
+import importlib.util
 import os
 import threading
 import warnings
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
-# Threads that wait should give their core away: by default they spin, and whatever else wants to
-# run, another program or NumPy's own threads, waits for them. It must be set before Numba starts.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-try:
-    import numba
-    from numba import prange
-except ImportError:  # a browser, or a Python newer than Numba
-    numba, prange = None, range
-    warnings.warn("Numba cannot be imported: npnets runs on NumPy alone, slowly", stacklevel=2)
+from npnets.ops.memory import into
 
 KERNELS = {}  # name of the operation -> the operation, for the test that walks all kernels
-_on = numba is not None and os.environ.get("NPNETS_KERNELS", "1") != "0"
-_one_at_a_time = threading.Lock()  # a kernel uses every core, and not every pool can be shared
+
+
+def _is_installed(name):
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:  # somebody has said that there is none
+        return False
+
+
+def _warn_without_numba():
+    warnings.warn("Numba cannot be imported: npnets runs on NumPy alone, slowly", stacklevel=3)
+
+
+_compiler = threading.Lock()
+has_numba = _is_installed("numba")  # to import it takes as long as all the rest: see `_compile`
+_on = has_numba and os.environ.get("NPNETS_KERNELS", "1") != "0"
+if not has_numba:  # a browser, or a Python newer than Numba
+    _warn_without_numba()
 
 
 class use_kernels:  # named like the function that it reads as
@@ -48,7 +59,7 @@ class use_kernels:  # named like the function that it reads as
 
     def __init__(self, on=True):
         global _on
-        if on and numba is None:
+        if on and not has_numba:
             raise RuntimeError("kernels need Numba: pip install numba")
         self.before, _on = _on, bool(on)
 
@@ -60,15 +71,23 @@ class use_kernels:  # named like the function that it reads as
         _on = self.before
 
 
+def kernels_run(*arrays):
+    """Return whether kernels are on and can take these arrays: all float32 or float64."""
+    return _on and all(array.dtype in (np.float32, np.float64) for array in arrays)
+
+
 def op(definition):
     """Make an operation of its NumPy definition."""
 
     @functools.wraps(definition)
-    def operation(*args, **options):
-        if operation.fast is None or not _on or not _of_kernel_dtypes(*args, *options.values()):
-            return definition(*args, **options)
-        with _one_at_a_time:
-            return operation.fast(*args, **options)
+    def operation(*args, out=None, **options):
+        arrays = [a for a in (*args, *options.values()) if isinstance(a, np.ndarray)]
+        if operation.fast is not None and kernels_run(*arrays):
+            try:
+                return operation.fast(*args, out=out, **options)
+            except _NoNumba:
+                pass
+        return _written(definition(*args, **options), out, arrays)
 
     def kernel(fast):
         operation.fast = fast
@@ -79,39 +98,71 @@ def op(definition):
     return operation
 
 
-def _of_kernel_dtypes(*args):
-    """Whether all arrays are float32 or float64."""
-    arrays = [array for array in args if isinstance(array, np.ndarray)]
-    return all(array.dtype in (np.float32, np.float64) for array in arrays)
+def _written(result, out, arrays):
+    """Copy the result of a definition, or the first of several, into `out`, if there is one."""
+    if out is None:
+        return result
+    first, *others = result if isinstance(result, tuple) else (result,)
+    into(out, first.shape, first.dtype, *arrays)[...] = first
+    return (out, *others) if others else out
 
 
-def one_blas_thread():
-    """Return a context in which matrix products run on one thread, and kernels on all.
+class _NoNumba(ImportError):
+    """Numba is there, and cannot be imported: it does not know this NumPy or this Python."""
 
-    The threads of a matrix product keep spinning for a while when it is done, and so do those
-    of a kernel: where both want every core, as in a training step, they take turns waiting for
-    each other, and the step takes several times as long.
+
+def jit(loops):
+    """Compile `loops` with Numba, when they are first called, and keep the result on disk.
+
+    Sums may be reordered to vectorise them, always in the same way. Loops that call each other
+    live in one file and are all compiled together, as Numba's cache sees changes of one file.
     """
-    return ThreadpoolController().limit(limits=1, user_api="blas")
+
+    @functools.wraps(loops)
+    def first_call(*args):
+        _compile(loops.__globals__)
+        return loops.__globals__[loops.__name__](*args)
+
+    first_call.loops = loops
+    return first_call
 
 
-def jit(loops=None, *, parallel=True):
-    """Compile `loops` with Numba, over all cores where it says prange, and keep it on disk.
+def _compile(names):
+    """Put Numba's function in the place of every `first_call` among the names of a file."""
+    global _on, has_numba
+    with _compiler:
+        try:
+            from numba import njit
+        except ImportError as error:
+            _on = has_numba = False
+            _warn_without_numba()
+            raise _NoNumba(str(error)) from error
+        # NaN and infinity keep their meaning, so that not all of fastmath is wanted
+        options = {"nogil": True, "error_model": "numpy"}
+        options["fastmath"] = {"contract", "nsz", "reassoc"}
+        for name, value in list(names.items()):
+            if loops := getattr(value, "loops", None):
+                names[name] = _cached(njit(**options)(loops))
 
-    Sums may be reordered to vectorise them, always in the same way: `loops` shares out whole
-    outputs among threads, so that the number of threads changes no bit of a result. What loops
-    of the same file share is compiled with parallel=False.
-    """
-    if loops is None:
-        return functools.partial(jit, parallel=parallel)
-    if numba is None:
-        return loops
-    options = {"parallel": parallel, "nogil": True, "error_model": "numpy"}
-    options["fastmath"] = {"contract", "nsz", "reassoc"}  # NaN and infinity keep their meaning
+
+def _cached(function):
+    """Keep what Numba compiles on disk where a folder for it is writable, and mend the cache."""
     try:
-        return numba.njit(cache=True, **options)(loops)
-    except RuntimeError:  # no folder for the cache is writable
-        return numba.njit(**options)(loops)
+        function.enable_caching()
+    except (RuntimeError, AttributeError):  # nowhere to write, or JIT is switched off
+        return function
+    cache = function._cache
+    load = cache.load_overload
+
+    def load_or_forget(*args):
+        try:
+            return load(*args)
+        except Exception:  # half a file, or one of another Numba: compile again, and write anew
+            cache.flush()
+            return None
+
+    cache.load_overload = load_or_forget
+    return function
 
 
 def plain(dtype, *arrays):

@@ -3,6 +3,9 @@
 import numpy as np
 
 from npnets.ops import check
+from npnets.ops.memory import into
+from npnets.ops.op import jit, op, plain
+from npnets.ops.threads import share
 from npnets.ops.window import four_sides, output_shape, pad, taps, unpad
 
 
@@ -21,6 +24,7 @@ def pool_window(x, kernel_size, stride, padding):
     return (N, C, *out), (kernel, stride, 1, out)
 
 
+@op
 def max_pool2d(x, kernel_size, stride=None, padding=0):
     """Return the largest value of each window; what is padded never wins.
 
@@ -36,11 +40,22 @@ def max_pool2d(x, kernel_size, stride=None, padding=0):
     return y
 
 
+@max_pool2d.kernel
+def max_pool2d_kernel(x, kernel_size, stride=None, padding=0, *, out=None):
+    shape, window = pool_window(x, kernel_size, stride, padding)
+    y = into(out, shape, x.dtype, x)
+    (x,) = plain(x.dtype, x)
+    bounds = _bounds(x, window, padding)
+    share(lambda *some: _max(_planes(x), *bounds, _planes(y), *some), y[:, :, 0, 0].size, x.size)
+    return y
+
+
+@op
 def max_pool2d_backward(dy, x, kernel_size, stride=None, padding=0):
     """Return dx: each window gives its dy to its winner, among equals to the first."""
     shape, window = pool_window(x, kernel_size, stride, padding)
     check.shape(dy, shape, "dy")
-    y, padded = max_pool2d(x, kernel_size, stride, padding), pad(x, padding, -np.inf)
+    y, padded = max_pool2d.definition(x, kernel_size, stride, padding), pad(x, padding, -np.inf)
     dpadded, given = np.zeros_like(padded), np.zeros(shape, bool)
     for (_, _, tap), (_, _, dtap) in zip(
         taps(padded, *window), taps(dpadded, *window), strict=True
@@ -51,6 +66,18 @@ def max_pool2d_backward(dy, x, kernel_size, stride=None, padding=0):
     return unpad(dpadded, padding).copy()
 
 
+@max_pool2d_backward.kernel
+def max_pool2d_backward_kernel(dy, x, kernel_size, stride=None, padding=0, *, out=None):
+    shape, window = pool_window(x, kernel_size, stride, padding)
+    check.shape(dy, shape, "dy")
+    dx = into(out, x.shape, x.dtype, dy, x)
+    dy, x = plain(x.dtype, dy, x)
+    arrays, bounds = (_planes(dy), _planes(x)), _bounds(x, window, padding)
+    share(lambda *some: _give(*arrays, *bounds, _planes(dx), *some), len(arrays[1]), x.size)
+    return dx
+
+
+@op
 def avg_pool2d(x, kernel_size, stride=None, padding=0, count_include_pad=True):
     """Return the average of each window.
 
@@ -67,6 +94,21 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0, count_include_pad=True):
     return y / _count(x, window, padding, count_include_pad)
 
 
+@avg_pool2d.kernel
+def avg_pool2d_kernel(x, kernel_size, stride=None, padding=0, count_include_pad=True, *, out=None):
+    shape, window = pool_window(x, kernel_size, stride, padding)
+    y = into(out, shape, x.dtype, x)
+    (x,) = plain(x.dtype, x)
+    bounds, shares = _bounds(x, window, padding), _shares(x, window, padding, count_include_pad)
+    share(
+        lambda *some: _sum(_planes(x), *bounds, shares, _planes(y), *some),
+        y[:, :, 0, 0].size,
+        x.size,
+    )
+    return y
+
+
+@op
 def avg_pool2d_backward(dy, x, kernel_size, stride=None, padding=0, count_include_pad=True):
     """Return dx: each window shares its dy out evenly. Of x only the shape matters."""
     shape, window = pool_window(x, kernel_size, stride, padding)
@@ -76,6 +118,23 @@ def avg_pool2d_backward(dy, x, kernel_size, stride=None, padding=0, count_includ
     for _, _, dtap in taps(dpadded, *window):
         dtap += share
     return unpad(dpadded, padding).copy()
+
+
+@avg_pool2d_backward.kernel
+def avg_pool2d_backward_kernel(
+    dy, x, kernel_size, stride=None, padding=0, count_include_pad=True, *, out=None
+):
+    shape, window = pool_window(x, kernel_size, stride, padding)
+    check.shape(dy, shape, "dy")
+    dx = into(out, x.shape, x.dtype, dy, x)
+    (dy,) = plain(x.dtype, dy)
+    bounds, shares = _bounds(x, window, padding), _shares(x, window, padding, count_include_pad)
+    share(
+        lambda *some: _deal(_planes(dy), *bounds, shares, _planes(dx), *some),
+        _planes(dx).shape[0],
+        x.size,
+    )
+    return dx
 
 
 def _count(x, window, padding, count_include_pad):
@@ -89,15 +148,110 @@ def _count(x, window, padding, count_include_pad):
     return count
 
 
+@op
 def global_avg_pool(x):
     """Return the average of each channel's pixels: (N, C, H, W) -> (N, C)."""
     check.images(x)
     return x.mean(axis=(2, 3))
 
 
+@op
 def global_avg_pool_backward(dy, x):
     """Return dx: each pixel gets an equal share of dy, (N, C). Of x only the shape matters."""
     N, C, H, W = check.images(x)
     check.shape(dy, (N, C), "dy")
     share = (dy / (H * W)).astype(x.dtype, copy=False)
     return np.broadcast_to(share[:, :, None, None], x.shape).copy()
+
+
+@global_avg_pool_backward.kernel
+def global_avg_pool_backward_kernel(dy, x, *, out=None):
+    N, C, H, W = check.images(x)
+    check.shape(dy, (N, C), "dy")
+    dx = into(out, x.shape, x.dtype, dy, x)
+    dx[...] = (dy / (H * W)).astype(x.dtype, copy=False)[:, :, None, None]
+    return dx
+
+
+def _planes(x):
+    """n c h w -> (n c) h w."""
+    return x.reshape(-1, *x.shape[2:])
+
+
+def _bounds(x, window, padding):
+    """Return for each output row, and column, the first and last + 1 of the pixels it sees."""
+    (K, _), stride, _, out = window
+    top, _, left, _ = four_sides(padding)
+    bounds = []
+    for outputs, size, before in zip(out, x.shape[2:], (top, left), strict=True):
+        start = np.arange(outputs) * stride - before
+        bounds.append(np.stack([start.clip(0), (start + K).clip(max=size)], axis=1))
+    return bounds
+
+
+def _shares(x, window, padding, count_include_pad):
+    """Return 1 / count for each output, (H', W')."""
+    count = _count(x, window, padding, count_include_pad)
+    return np.broadcast_to(1 / count, (1, 1, *window[3]))[0, 0].astype(x.dtype)
+
+
+# The loops: a window is small, and the pixels inside of the image are known before it begins.
+
+
+@jit
+def _max(x, rows, columns, y, first, last):
+    """Row by row of x: the largest value of each window so far, and then of the next row."""
+    lowest = x.dtype.type(-np.inf)
+    for plane in range(first, last):
+        for p in range(len(rows)):
+            target = y[plane, p]
+            target[:] = lowest
+            for h in range(rows[p, 0], rows[p, 1]):
+                row = x[plane, h]
+                for q in range(len(columns)):
+                    largest = target[q]
+                    for w in range(columns[q, 0], columns[q, 1]):
+                        value = row[w]
+                        largest = largest if largest >= value else value  # NaN is taken over
+                    target[q] = largest
+
+
+@jit
+def _give(dy, x, rows, columns, dx, first, last):
+    """Each window gives its dy to its winner, among equals to the first."""
+    for plane in range(first, last):
+        image = x[plane]
+        dx[plane] = 0
+        for p in range(len(rows)):
+            for q in range(len(columns)):
+                best_h, best_w = rows[p, 0], columns[q, 0]
+                largest = image[best_h, best_w]
+                for h in range(rows[p, 0], rows[p, 1]):
+                    for w in range(columns[q, 0], columns[q, 1]):
+                        if image[h, w] > largest:
+                            best_h, best_w, largest = h, w, image[h, w]
+                dx[plane, best_h, best_w] += dy[plane, p, q]
+
+
+@jit
+def _sum(x, rows, columns, shares, y, first, last):
+    for plane in range(first, last):
+        for p in range(len(rows)):
+            for q in range(len(columns)):
+                total = x.dtype.type(0)
+                for h in range(rows[p, 0], rows[p, 1]):
+                    for w in range(columns[q, 0], columns[q, 1]):
+                        total += x[plane, h, w]
+                y[plane, p, q] = total * shares[p, q]
+
+
+@jit
+def _deal(dy, rows, columns, shares, dx, first, last):
+    for plane in range(first, last):
+        dx[plane] = 0
+        for p in range(len(rows)):
+            for q in range(len(columns)):
+                share = dy[plane, p, q] * shares[p, q]
+                for h in range(rows[p, 0], rows[p, 1]):
+                    for w in range(columns[q, 0], columns[q, 1]):
+                        dx[plane, h, w] += share

@@ -13,10 +13,10 @@ import pytest
 
 import npnets
 from npnets import ops
-from npnets.ops.op import KERNELS, numba
+from npnets.ops.op import KERNELS
 
 pytestmark = pytest.mark.kernels
-needs_numba = pytest.mark.skipif(numba is None, reason="Numba cannot be imported")
+needs_numba = pytest.mark.skipif(not ops.op.has_numba, reason="Numba cannot be imported")
 
 # Shapes of x and weight, and options. Everything that a loop could get wrong comes up: strides
 # larger than the kernel, borders larger than it, pixels that no window reaches, sides that differ.
@@ -31,6 +31,11 @@ DEPTHWISE = [
     ((2, 1, 5, 2), (1, 1, 5, 1), {"stride": 3, "padding": 2}),
     ((2, 2, 3, 3), (2, 1, 1, 1), {"stride": 2, "padding": 3}),
     ((2, 2, 6, 1), (2, 1, 2, 1), {"stride": 4}),
+    ((5, 2, 4, 4), (2, 1, 5, 5), {"padding": 2}),
+    ((3, 2, 8, 8), (2, 1, 5, 5), {"stride": 2, "padding": 2}),
+    ((2, 2, 30, 34), (2, 1, 3, 3), {"padding": 1}),  # one image fills the scratch by itself
+    ((3, 2, 40, 60), (2, 1, 3, 3), {"stride": 2, "padding": 1}),
+    ((2, 2, 3, 40), (2, 1, 3, 3), {"padding": 4}),
 ]
 GROUPED = [
     ((2, 4, 7, 5), (6, 2, 3, 3), {"padding": 1, "groups": 2}),
@@ -42,7 +47,26 @@ GROUPED = [
     ((1, 2, 9, 9), (2, 1, 3, 3), {"stride": 2, "dilation": 3, "padding": 2, "groups": 2}),
     ((2, 6, 5, 2), (3, 2, 5, 1), {"stride": 3, "padding": 2, "groups": 3}),
     ((2, 2, 3, 3), (2, 1, 1, 1), {"stride": 2, "padding": 3, "groups": 2}),
-    ((2, 3, 5, 4), (2, 3, 3, 3), {"padding": 1}),  # one group is left to BLAS
+    ((2, 3, 5, 4), (2, 3, 3, 3), {"padding": 1}),  # one group is a matrix product
+    ((2, 3, 8, 9), (4, 3, 3, 3), {"padding": 1, "stride": 2}),
+    ((2, 3, 7, 8), (4, 3, 2, 3), {"padding": (2, 0, 1, 3), "stride": 3}),
+    ((1, 3, 9, 7), (4, 3, 3, 2), {"padding": 3, "dilation": 2}),
+]
+POINTWISE = [
+    ((2, 3, 7, 5), (4, 3, 1, 1), {}),
+    ((1, 2, 1, 1), (3, 2, 1, 1), {}),
+    ((9, 6, 3, 2), (3, 2, 1, 1), {"groups": 3}),
+    ((1, 4, 40, 30), (6, 4, 1, 1), {}),  # one image, in parts by its pixels
+    ((2, 5, 4, 4), (300, 5, 1, 1), {}),  # by its outputs
+    ((1, 6, 40, 30), (4, 3, 1, 1), {"groups": 2}),
+    ((19, 3, 20, 20), (4, 3, 1, 1), {}),  # sums of more than one image
+]
+POOLED = [
+    ((2, 3, 7, 5), {"kernel_size": 3, "stride": 2, "padding": 1}),
+    ((1, 2, 8, 8), {"kernel_size": 2}),
+    ((1, 1, 1, 1), {"kernel_size": 1}),
+    ((2, 2, 9, 7), {"kernel_size": 3, "stride": 1, "padding": (2, 0, 1, 2)}),
+    ((2, 2, 9, 7), {"kernel_size": 2, "stride": 3}),
 ]
 NORM = [(2, 3, 4, 5), (1, 1, 3, 4), (12, 2, 1, 1), (3, 1, 1, 7), (1, 4, 9, 1)]
 
@@ -80,7 +104,82 @@ def norms(*, backward):
     return [make(shape) for shape in NORM]
 
 
+def relu_norms(*, backward):
+    """The same with an activation that clips some values at either end."""
+
+    def make(plain, ceiling):
+        def arguments(rng):
+            arrays, options = plain(rng)
+            if backward:
+                arrays.insert(3, rng.normal(1, 1, arrays[2].shape))
+            return arrays, {**options, "ceiling": ceiling}
+
+        return arguments
+
+    return [make(case, c) for case in norms(backward=backward) for c in (np.inf, 1.5)]
+
+
+def pools(op=None, **more):
+    """Return functions that make the arguments of each pooling, of its backward if op is given."""
+
+    def make(shape, options):
+        def arguments(rng):
+            x = rng.integers(0, 5, shape) + 0.0 if "max" in str(op) else rng.normal(size=shape)
+            if op is None:
+                return [x], options
+            dy = rng.standard_normal(op.definition(x, **options).shape)
+            return [dy, x], options
+
+        return arguments
+
+    return [make(shape, options | more) for shape, options in POOLED]
+
+
+def shapes(*all_shapes, positive=False, **options):
+    """Return functions that make arrays of such shapes, a list of them for each case."""
+
+    def make(case):
+        def arguments(rng):
+            arrays = [rng.normal(0, 4, shape) for shape in case]
+            return [abs(a) if positive else a for a in arrays], options
+
+        return arguments
+
+    return [make(case) for case in all_shapes]
+
+
+same = [((2, 3, 5, 4),), ((7,),), ((1, 1, 1, 1),)]
+pairs = [case * 2 for case in same]
+linears = [((3, 5), (7, 5)), ((1, 1), (1, 1)), ((4, 3), (300, 3))]
 CASES = {
+    "pointwise_conv2d": convolutions(ops.pointwise_conv2d, POINTWISE, backward=False),
+    "pointwise_conv2d_backward": convolutions(ops.pointwise_conv2d, POINTWISE, backward=True),
+    "batch_norm_relu": relu_norms(backward=False),
+    "batch_norm_relu_backward": relu_norms(backward=True),
+    "normalize": shapes(*[(shape, *[shape[1:2]] * 4) for shape in NORM], positive=True),
+    "max_pool2d": pools(),
+    "max_pool2d_backward": pools(ops.max_pool2d),
+    "avg_pool2d": pools() + pools(count_include_pad=False),
+    "avg_pool2d_backward": pools(ops.avg_pool2d) + pools(ops.avg_pool2d, count_include_pad=False),
+    "global_avg_pool_backward": shapes(((2, 3), (2, 3, 4, 5)), ((1, 1), (1, 1, 1, 1))),
+    "relu": shapes(*same),
+    "relu6": shapes(*same),
+    "relu_backward": shapes(*pairs),
+    "relu6_backward": shapes(*pairs),
+    "add": shapes(*pairs),
+    "channel_shuffle": shapes(((2, 6, 3, 2),), ((1, 3, 1, 1),), groups=3),
+    "split": shapes(((2, 6, 3, 2),), ((1, 3, 1, 1),), channels=2),
+    "concat": shapes(((2, 6, 3, 2), (2, 1, 3, 2)), ((1, 1, 1, 1), (1, 2, 1, 1))),
+    "concat_shuffle": shapes(
+        *[((2, a, 3, 2), (2, b, 3, 2)) for a, b in ((3, 3), (1, 5), (4, 2))], groups=3
+    ),
+    "concat_shuffle_backward": [
+        case
+        for channels in (3, 1, 4)
+        for case in shapes(((2, 6, 3, 2),), groups=2, channels=channels)
+    ],
+    "linear": shapes(*[(x, weight, weight[:1]) for x, weight in linears]),
+    "linear_backward": shapes(*[((x[0], weight[0]), x, weight) for x, weight in linears]),
     "conv2d": convolutions(ops.conv2d, GROUPED, backward=False),
     "conv2d_backward": convolutions(ops.conv2d, GROUPED, backward=True),
     "depthwise_conv2d": convolutions(ops.depthwise_conv2d, DEPTHWISE, backward=False),
@@ -147,20 +246,50 @@ def test_a_kernel_takes_arrays_however_they_lie_in_memory(name, layout):
 
 
 @every_case
-@pytest.mark.skipif(
-    numba is None or numba.config.DISABLE_JIT or numba.config.NUMBA_NUM_THREADS < 2,
-    reason="there is one thread",
-)
-def test_the_number_of_threads_changes_no_bit(name, arguments):
+def test_the_number_of_threads_changes_no_bit(name, arguments, monkeypatch):
+    monkeypatch.setattr(ops.threads, "SMALL", 0)  # share even the smallest work
     arrays, options = arguments(np.random.default_rng(0))
-    arrays, found, before = [a.astype(np.float32) for a in arrays], [], numba.get_num_threads()
-    try:
-        for threads in (1, 2):
-            numba.set_num_threads(threads)
+    arrays, found = [a.astype(np.float32) for a in arrays], []
+    for threads in (1, 2, 5):
+        with ops.use_threads(threads):
             found.append(results(KERNELS[name].fast(*arrays, **options)))
-    finally:
-        numba.set_num_threads(before)
-    assert [a.tobytes() for a in found[0]] == [a.tobytes() for a in found[1]]
+    for other in found[1:]:
+        assert [a.tobytes() for a in found[0]] == [a.tobytes() for a in other]
+
+
+@every_case
+@pytest.mark.parametrize("kernels", [False, True])
+def test_an_operation_writes_into_the_array_it_is_given(name, arguments, kernels):
+    arrays, options = arguments(np.random.default_rng(0))
+    with ops.use_kernels(kernels and ops.op.has_numba):
+        first, *others = results(KERNELS[name](*arrays, **options))
+        out = np.full_like(first, np.nan)
+        found, *found_others = results(KERNELS[name](*arrays, **options, out=out))
+    assert found is out
+    for one, other in zip([found, *found_others], [first, *others], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@every_kernel
+@pytest.mark.parametrize("kernels", [False, True])
+def test_an_array_that_does_not_fit_is_not_written_into(name, kernels):
+    arrays, options = first_case(name)
+    with ops.use_kernels(kernels and ops.op.has_numba):
+        first, *_ = results(KERNELS[name](*arrays, **options))
+        fits = np.zeros_like(first)
+        wrong = {
+            "must be an array of shape": [first[:0], fits.astype(np.float64), fits.tolist()],
+            "C-contiguous and writable": [fits.copy(), np.repeat(fits, 2, axis=-1)[..., ::2]],
+        }
+        wrong["C-contiguous and writable"][0].setflags(write=False)
+        for message, arrays_out in wrong.items():
+            for out in arrays_out:
+                with pytest.raises(ValueError, match=message):
+                    KERNELS[name](*arrays, **options, out=out)
+        for array in arrays:
+            if array.shape == first.shape:
+                with pytest.raises(ValueError, match="must not share memory"):
+                    KERNELS[name](*arrays, **options, out=array)
 
 
 # Which of the two runs
@@ -235,7 +364,7 @@ x = np.arange(2 * 4 * 5 * 5, dtype=np.float64).reshape(2, 4, 5, 5) % 7
 weight = np.arange(4 * 9, dtype=np.float64).reshape(4, 1, 3, 3) % 5
 y = ops.depthwise_conv2d(x, weight, stride=2, padding=1)
 dx, dweight = ops.depthwise_conv2d_backward(y, x, weight, stride=2, padding=1)
-print(y.sum(), (dx * x).sum(), (dweight**2).sum(), ops.op.numba is None, ops.op._on)
+print(y.sum(), (dx * x).sum(), (dweight**2).sum(), not ops.op.has_numba, ops.op._on)
 """
 
 
@@ -266,7 +395,7 @@ def test_without_numba_the_numbers_are_the_same_and_one_warning_says_so(numbers_
 
 
 def test_without_numba_kernels_cannot_be_asked_for(monkeypatch):
-    monkeypatch.setattr(ops.op, "numba", None)
+    monkeypatch.setattr(ops.op, "has_numba", False)
     with pytest.raises(RuntimeError, match="kernels need Numba: pip install numba"):
         npnets.use_kernels(True)
 
@@ -278,12 +407,31 @@ def test_without_a_folder_for_compiled_kernels(numbers_of_the_definition, tmp_pa
     assert numbers == numbers_of_the_definition
 
 
-@needs_numba
-def test_what_cannot_be_kept_on_disk_is_compiled_all_the_same(monkeypatch):
-    def njit(cache=False, njit=numba.njit, **options):
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return njit(**options)
+COMPILED = """
+import pathlib
+import numpy as np
+from npnets import ops
+x = np.ones((2, 3, 4, 4), np.float32)
+print(ops.relu(x - 2).sum(), ops.normalize(x, *np.ones((4, 3), np.float32)).sum())
+"""
 
-    monkeypatch.setattr(numba, "njit", njit)
-    assert ops.op.jit(parallel=False)(lambda x: x + 1)(1) == 2
+
+@needs_numba
+@pytest.mark.parametrize("damage", [b"", b"no index", None])
+def test_a_damaged_cache_is_made_anew(tmp_path, damage):
+    root = Path(npnets.__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(root), "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-W", "error", "-c", COMPILED]
+
+    def compiled():
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    expected, files = compiled(), sorted(tmp_path.rglob("*.nb[ic]"))
+    assert files, "something is kept"
+    for file in files:
+        file.write_bytes(file.read_bytes()[:-9] if damage is None else damage)
+    assert compiled() == expected
+    assert all(len(file.read_bytes()) > 20 for file in files), "the damaged files are replaced"
+    assert compiled() == expected
