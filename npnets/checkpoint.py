@@ -9,9 +9,10 @@ import json
 import os
 import zipfile
 import zlib
-from pathlib import Path
 
 import numpy as np
+
+from npnets.files import whole
 
 FORMAT = "npnets checkpoint 1"
 DESCRIPTION = "description.json"
@@ -22,21 +23,15 @@ def save(path, arrays, description):
 
     Raises OSError where the folder cannot be written to; then nothing has changed.
     """
-    path = Path(path)
     text = json.dumps({"format": FORMAT, **description})
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(beside, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                archive.writestr(DESCRIPTION, text)
-                for name, array in arrays.items():
-                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                        np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole(path) as beside, open(beside, "wb") as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr(DESCRIPTION, text)
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load(path):

@@ -13,6 +13,7 @@ import numpy as np
 
 from npnets import data, gradcheck, plots
 from npnets.cost import summarize
+from npnets.files import write_text
 from npnets.nets import create_model, list_models
 from npnets.ops import softmax
 from npnets.run import Recipe, Run, load_network, read
@@ -179,14 +180,12 @@ def _checkpoint(path):
 
 
 def _write_history(history, path):
-    """Write the epochs as CSV, beside the file's place, and move it there."""
+    """Write the epochs as CSV."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dataclasses.asdict(history[0])), lineterminator="\n")
     writer.writeheader()
     writer.writerows(map(dataclasses.asdict, history))
-    beside = path.with_suffix(".csv.part")
-    beside.write_text(text.getvalue(), encoding="utf-8")
-    beside.replace(path)
+    write_text(path, text.getvalue())
 
 
 @contextlib.contextmanager

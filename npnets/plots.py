@@ -1,17 +1,13 @@
 """Pictures, drawn with matplotlib from the numbers of a run; they read in grey, too."""
 
-from pathlib import Path
-
 from npnets.extras import require
+from npnets.files import whole
 
 INK, PAPER = "#1f3b57", "#b5651d"
 
 
 def learning_curve(history, path, title):
-    """Draw loss and accuracy over the epochs of a run's history, as a PNG or SVG at `path`.
-
-    The file is written beside its place and moved there whole.
-    """
+    """Draw loss and accuracy over the epochs of a run's history, as a PNG or SVG at `path`."""
     require("matplotlib")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -24,10 +20,8 @@ def learning_curve(history, path, title):
     losses.set_ylim(bottom=0)
     accuracies.set_ylim(top=100)
     figure.suptitle(title, fontsize=11)
-    path = Path(path)
-    beside = path.with_name(f".{path.stem}.part{path.suffix}")
-    figure.savefig(beside, dpi=150)
-    beside.replace(path)
+    with whole(path) as beside:
+        figure.savefig(beside, dpi=150)
 
 
 def _pair(axes, history, field, unit, label):
