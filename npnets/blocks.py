@@ -1,6 +1,7 @@
 """The two phrases that all four papers are written in."""
 
 from npnets.layers import BatchNorm, Conv2d, DepthwiseConv2d, PointwiseConv2d, ReLU, Sequential
+from npnets.ops.op import kernels_run
 
 
 def conv_norm_act(in_channels, out_channels, kernel_size=1, *, stride=1, groups=1, act=ReLU):
@@ -24,6 +25,26 @@ def depthwise_norm_act(channels, kernel_size=3, *, stride=1, act=ReLU):
     return _with_norm(conv, channels, act)
 
 
+class ConvNormAct(Sequential):
+    """Convolution, batch norm and activation, the last two in one pass over memory.
+
+    Both have to be known for that: without kernels, and at inference, it is a plain Sequential.
+    """
+
+    def forward(self, x):
+        together = self.training and not self.is_folded and kernels_run(x)
+        self.save(together)
+        if together:
+            return self.norm.forward(self.conv.forward(x), self.act)
+        return super().forward(x)
+
+    def backward(self, dy):
+        (together,) = self.saved()
+        if together:
+            return self.conv.backward(self.norm.backward(dy))
+        return super().backward(dy)
+
+
 def _with_norm(conv, channels, act):
     layers = {"conv": conv, "norm": BatchNorm(channels)}
-    return Sequential(**layers) if act is None else Sequential(**layers, act=act())
+    return Sequential(**layers) if act is None else ConvNormAct(**layers, act=act())

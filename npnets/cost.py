@@ -118,13 +118,13 @@ def _recorded(net, rows):
 def _recording(name, layer, rows):
     forward = layer.forward
 
-    def recorded(x):
-        y = forward(x)
+    def recorded(*inputs):
+        y = forward(*inputs)
         params = sum(part.value.size for _, part in layer.parts(Parameter))
-        moved = int(np.prod(x.shape[1:]) + np.prod(y.shape[1:])) + params
+        moved = sum(int(np.prod(array.shape[1:])) for array in (*inputs, y)) + params
         macs = layer.macs(y.shape[1:]) if hasattr(layer, "macs") else 0
         kind = type(layer).__name__
-        rows.append(Row(name, kind, y.shape[1:], params, macs, moved * x.dtype.itemsize))
+        rows.append(Row(name, kind, y.shape[1:], params, macs, moved * y.dtype.itemsize))
         return y
 
     return recorded

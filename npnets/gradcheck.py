@@ -22,7 +22,6 @@ import itertools
 
 import numpy as np
 
-from npnets.ops import one_blas_thread
 from npnets.verdict import Finding, Report
 
 __all__ = ["Finding", "Report", "check", "check_layer", "check_network"]
@@ -87,8 +86,7 @@ def check_layer(layer, x, **options):
         dx = twin.backward(dy)
         return {"x": dx, **{name: p.grad for name, p in parameters.items()}}
 
-    with one_blas_thread():
-        return check(forward, backward, arrays, **options)
+    return check(forward, backward, arrays, **options)
 
 
 def check_network(net, x=None, *, coordinates=0, step=3e-8, tolerance=1e-5, **options):

@@ -1,5 +1,7 @@
 """Layers: one thin class per operation, which says what the operation's backward needs."""
 
+import copy
+
 import numpy as np
 
 from npnets import ops
@@ -7,9 +9,9 @@ from npnets.layer import Buffer, Layer, Parameter, Sequential
 from npnets.ops import check
 
 __all__ = [
-    "AvgPool2d", "BatchNorm", "Buffer", "ChannelShuffle", "Conv2d", "DepthwiseConv2d",
-    "GlobalAvgPool", "Layer", "Linear", "MaxPool2d", "Parameter", "PointwiseConv2d", "ReLU",
-    "ReLU6", "Sequential",
+    "AvgPool2d", "BatchNorm", "Buffer", "ChannelShuffle", "ConcatShuffle", "Conv2d",
+    "DepthwiseConv2d", "GlobalAvgPool", "Layer", "Linear", "MaxPool2d", "Parameter",
+    "PointwiseConv2d", "ReLU", "ReLU6", "Sequential",
 ]  # fmt: skip
 
 
@@ -27,17 +29,36 @@ class Conv2d(Layer):
         self.weight = Parameter(np.zeros(shape, np.float32))
         self.bias = _bias(out_channels) if bias else None
         self.window = {"stride": stride, "padding": padding, "dilation": dilation}
-        self.groups = groups
+        self.groups, self.ceiling = groups, None
 
     def forward(self, x):
         self.save(x)
-        return ops.conv2d(x, self.weight.value, _value(self.bias), **self._options())
+        return ops.conv2d(x, *self._arrays(), **self._options(), ceiling=self.ceiling)
 
     def backward(self, dy):
         (x,) = self.saved()
         dx, self.weight.grad = ops.conv2d_backward(dy, x, self.weight.value, **self._options())
         _set_bias_grad(self.bias, dy)
         return dx
+
+    def absorb(self, following):
+        """Return this convolution with a batch norm folded into it, as that is at inference,
+
+            gamma · (weight·x + bias − mean) / √(var + eps) + beta  =  weight'·x + bias'
+
+        or with an activation, applied to each result at once.
+        """
+        twin = copy.copy(self)
+        if self.ceiling is None and isinstance(following, BatchNorm):
+            twin.weight, twin.bias = following.folded(*self._arrays())
+        elif self.ceiling is None and isinstance(following, ReLU | ReLU6):
+            twin.ceiling = following.ceiling
+        else:
+            return None
+        return twin
+
+    def _arrays(self):
+        return self.weight.value, None if self.bias is None else self.bias.value
 
     def macs(self, y_shape):
         """Return the multiply-adds for an output of this shape: C/g · K² for each number."""
@@ -50,6 +71,7 @@ class Conv2d(Layer):
         O, C_group, K, _ = self.weight.value.shape
         parts = {"kernel_size": K, **self.window, "groups": self.groups}
         usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+        parts |= {} if self.ceiling is None else {"ceiling": self.ceiling}
         said = [f"{name}={n}" for name, n in parts.items() if usual.get(name) != n]
         return ", ".join([f"{C_group * self.groups}, {O}", *said])
 
@@ -63,7 +85,7 @@ class DepthwiseConv2d(Conv2d):
 
     def forward(self, x):
         self.save(x)
-        return ops.depthwise_conv2d(x, self.weight.value, _value(self.bias), **self.window)
+        return ops.depthwise_conv2d(x, *self._arrays(), **self.window, ceiling=self.ceiling)
 
     def backward(self, dy):
         (x,) = self.saved()
@@ -82,7 +104,7 @@ class PointwiseConv2d(Conv2d):
 
     def forward(self, x):
         self.save(x)
-        return ops.pointwise_conv2d(x, self.weight.value, _value(self.bias), self.groups)
+        return ops.pointwise_conv2d(x, *self._arrays(), self.groups, ceiling=self.ceiling)
 
     def backward(self, dy):
         (x,) = self.saved()
@@ -131,16 +153,21 @@ class BatchNorm(Layer):
         self.running_var = Buffer(np.ones(channels, np.float32))
         self.eps, self.momentum = eps, momentum
 
-    def forward(self, x):
+    def forward(self, x, act=None):
+        """Return y; with `act`, a ReLU or ReLU6, also pass it through that, at the same time."""
         gamma, beta = self.gamma.value, self.beta.value
         if not self.training:
             mean, var = self.running_mean.value, self.running_var.value
-            return ops.normalize(x, gamma, beta, mean, var, self.eps)
-        y, mean, var = ops.batch_norm(x, gamma, beta, self.eps)
+            y = ops.normalize(x, gamma, beta, mean, var, self.eps)
+            return y if act is None else act.forward(y)
+        if act is None:
+            y, mean, var = ops.batch_norm(x, gamma, beta, self.eps)
+        else:
+            y, mean, var = ops.batch_norm_relu(x, gamma, beta, self.eps, act.ceiling)
         count = x.size // len(mean)
         self._track(self.running_mean, mean)
         self._track(self.running_var, var * (count / (count - 1)))
-        self.save(x, mean, var)
+        self.save(x, mean, var, act)
         return y
 
     def _track(self, buffer, newest):
@@ -148,17 +175,32 @@ class BatchNorm(Layer):
         buffer.value = running.astype(buffer.value.dtype)
 
     def backward(self, dy):
-        x, mean, var = self.saved()
-        dx, self.gamma.grad, self.beta.grad = ops.batch_norm_backward(
-            dy, x, self.gamma.value, mean, var, self.eps
-        )
+        x, mean, var, act = self.saved()
+        gamma, beta = self.gamma.value, self.beta.value
+        if act is None:
+            gradients = ops.batch_norm_backward(dy, x, gamma, mean, var, self.eps)
+        else:
+            gradients = ops.batch_norm_relu_backward(
+                dy, x, gamma, beta, mean, var, self.eps, act.ceiling
+            )
+        dx, self.gamma.grad, self.beta.grad = gradients
         return dx
+
+    def folded(self, weight, bias):
+        """Return weight and bias of a convolution that this batch norm has become a part of."""
+        rate = 1 / np.sqrt(self.running_var.value.astype(np.float64) + self.eps)
+        scale = self.gamma.value * rate
+        shift = self.beta.value + scale * ((0 if bias is None else bias) - self.running_mean.value)
+        weight = (weight * scale[:, None, None, None]).astype(weight.dtype)
+        return Parameter(weight), Parameter(shift.astype(weight.dtype), decay=False)
 
     def describe(self):
         return f"{len(self.gamma.value)}"
 
 
 class ReLU(Layer):
+    ceiling = np.inf  # y is clipped to 0 … ceiling
+
     def forward(self, x):
         y = ops.relu(x)
         self.save(y)
@@ -169,6 +211,8 @@ class ReLU(Layer):
 
 
 class ReLU6(Layer):
+    ceiling = 6
+
     def forward(self, x):
         y = ops.relu6(x)
         self.save(y)
@@ -229,12 +273,24 @@ class ChannelShuffle(Layer):
         return f"{self.groups}"
 
 
+class ConcatShuffle(ChannelShuffle):
+    """Concatenation of two ways and a channel shuffle: (N, A, H, W), (N, B, H, W) -> A + B."""
+
+    def __init__(self, groups, channels):
+        super().__init__(groups)
+        self.channels = channels  # of the first way
+
+    def forward(self, a, b):
+        self.save()
+        return ops.concat_shuffle(a, b, self.groups)
+
+    def backward(self, dy):
+        self.saved()
+        return ops.concat_shuffle_backward(dy, self.groups, self.channels)
+
+
 def _bias(channels):
     return Parameter(np.zeros(channels, np.float32), decay=False)
-
-
-def _value(bias):
-    return None if bias is None else bias.value
 
 
 def _set_bias_grad(bias, dy):

@@ -29,7 +29,7 @@ def train(run, test=None, *, progress=False, stop=None):
     """
     while not run.finished:
         if run.steps_done < run.steps_per_epoch:
-            with _bar(run, progress) as bar, ops.one_blas_thread():
+            with _bar(run, progress) as bar:
                 for x, labels in run.remaining_batches():
                     if stop is not None and stop.is_set():
                         return
@@ -61,11 +61,10 @@ def evaluate(net, dataset, normalize, batch_size=256):
     """Return (mean loss in nats, accuracy) of a network on a Dataset, at inference."""
     training, loss_sum, correct = net.training, 0.0, 0
     net.eval()
-    with ops.one_blas_thread():
-        for images, labels in batches(dataset, batch_size):
-            logits = net.forward(normalize(images))
-            loss_sum += float(ops.cross_entropy(logits, labels)) * len(labels)
-            correct += int((logits.argmax(axis=1) == labels).sum())
+    for images, labels in batches(dataset, batch_size):
+        logits = net.forward(normalize(images))
+        loss_sum += float(ops.cross_entropy(logits, labels)) * len(labels)
+        correct += int((logits.argmax(axis=1) == labels).sum())
     if training:
         net.train()
     return loss_sum / len(dataset), correct / len(dataset)

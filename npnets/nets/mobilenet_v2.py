@@ -6,6 +6,7 @@ convolution works in between on t times as many channels. The narrow ends have n
 since in few dimensions a ReLU destroys what it cuts off (section 3.2).
 """
 
+from npnets import ops
 from npnets.blocks import conv_norm_act, depthwise_norm_act
 from npnets.init import initialize
 from npnets.layers import GlobalAvgPool, Layer, Linear, ReLU6, Sequential
@@ -45,11 +46,11 @@ class InvertedResidual(Layer):
 
     def forward(self, x):
         y = self.branch.forward(x)
-        return x + y if self.residual else y
+        return ops.add(x, y) if self.residual else y
 
     def backward(self, dy):
         dx = self.branch.backward(dy)
-        return dy + dx if self.residual else dx
+        return ops.add(dy, dx) if self.residual else dx
 
 
 class MobileNetV2(Sequential):

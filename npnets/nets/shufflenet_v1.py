@@ -68,15 +68,15 @@ class ShuffleUnit(Layer):
         if self.concat:
             y = ops.concat(self.shortcut.forward(x), self.branch.forward(x))
         else:
-            y = x + self.branch.forward(x)
+            y = ops.add(x, self.branch.forward(x))
         return self.act.forward(y)
 
     def backward(self, dy):
         dy = self.act.backward(dy)
         if self.concat:
             dshortcut, dbranch = ops.split(dy, self.in_channels)
-            return self.shortcut.backward(dshortcut) + self.branch.backward(dbranch)
-        return dy + self.branch.backward(dy)
+            return ops.add(self.shortcut.backward(dshortcut), self.branch.backward(dbranch))
+        return ops.add(dy, self.branch.backward(dy))
 
 
 class ShuffleNetV1(Sequential):

@@ -10,7 +10,7 @@ from npnets import ops
 from npnets.blocks import conv_norm_act, depthwise_norm_act
 from npnets.init import initialize
 from npnets.layers import (
-    ChannelShuffle,
+    ConcatShuffle,
     GlobalAvgPool,
     Layer,
     Linear,
@@ -42,14 +42,14 @@ class SplitUnit(Layer):
             raise ValueError(f"channels must be even to be split in half, got {channels}")
         self.half = channels // 2
         self.branch = three_convolutions(self.half, self.half, self.half, stride=1)
-        self.shuffle = ChannelShuffle(2)
+        self.shuffle = ConcatShuffle(2, self.half)
 
     def forward(self, x):
-        shortcut, branch = ops.split(x, self.half)
-        return self.shuffle.forward(ops.concat(shortcut, self.branch.forward(branch)))
+        shortcut, branch = x[:, : self.half], x[:, self.half :]  # views: nothing is copied
+        return self.shuffle.forward(shortcut, self.branch.forward(branch))
 
     def backward(self, dy):
-        dshortcut, dbranch = ops.split(self.shuffle.backward(dy), self.half)
+        dshortcut, dbranch = self.shuffle.backward(dy)
         return ops.concat(dshortcut, self.branch.backward(dbranch))
 
 
@@ -72,15 +72,14 @@ class DownUnit(Layer):
         )
         made = out_channels - self.kept
         self.branch = three_convolutions(in_channels, out_channels // 2, made, stride=2)
-        self.shuffle = ChannelShuffle(2)
+        self.shuffle = ConcatShuffle(2, self.kept)
 
     def forward(self, x):
-        y = ops.concat(self.shortcut.forward(x), self.branch.forward(x))
-        return self.shuffle.forward(y)
+        return self.shuffle.forward(self.shortcut.forward(x), self.branch.forward(x))
 
     def backward(self, dy):
-        dshortcut, dbranch = ops.split(self.shuffle.backward(dy), self.kept)
-        return self.shortcut.backward(dshortcut) + self.branch.backward(dbranch)
+        dshortcut, dbranch = self.shuffle.backward(dy)
+        return ops.add(self.shortcut.backward(dshortcut), self.branch.backward(dbranch))
 
 
 def three_convolutions(in_channels, inside, out_channels, *, stride):
