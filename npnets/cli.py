@@ -1,11 +1,12 @@
-"""The command `npnets`: list, summary, check, train, evaluate, predict."""
+"""The command `npnets`: list, summary, check, train, evaluate, predict, bench, warmup."""
 
 import argparse
 import difflib
 import os
 import sys
 
-from npnets import commands
+from npnets import commands, warmup
+from npnets.bench import command as bench
 
 FAILURES = ValueError, TypeError, OSError, ImportError, FloatingPointError
 
@@ -78,6 +79,8 @@ def make_parser():
     predict.add_argument("checkpoint", help="a checkpoint.npz, or the folder of a run")
     predict.add_argument("images", nargs="+", metavar="IMAGE", help="image files")
     predict.add_argument("--top", type=int, default=3, help="how many classes (default: 3)")
+    bench.add_options(command("bench", bench.bench, "time npnets against PyTorch and others"))
+    warmup.add_options(command("warmup", warmup.command, "compile all that the networks run"))
     return parser
 
 

@@ -1,0 +1,6 @@
+"""Honest timing against PyTorch and ONNX Runtime, on the reader's machine.
+
+In reading order: `workloads` and `op_cases`, what is timed; `peers`, who is; `ours` and `theirs`,
+what each of them runs; `worker`, the process that each lives in; `turns`, who runs when; `stats`
+and `report`, what the times say. `npnets bench` is in `command`.
+"""
