@@ -195,63 +195,84 @@ def _shares(x, window, padding, count_include_pad):
     return np.broadcast_to(1 / count, (1, 1, *window[3]))[0, 0].astype(x.dtype)
 
 
-# The loops: a window is small, and the pixels inside of the image are known before it begins.
+# The loops: the pixels of a window that lie inside of the image are known before it begins. A
+# maximum is taken over the rows first, of whole rows, which vectorises: of the nine comparisons
+# of a 3 × 3 window three remain; and so with sums.
+
+
+@jit
+def _max_of_rows(x, first, last, best, row):
+    """For each column the largest of the rows first … last − 1, and the first row that has it."""
+    for w in range(best.size):
+        best[w], row[w] = x[first, w], first
+    for h in range(first + 1, last):
+        line = x[h]
+        for w in range(best.size):
+            wins = (line[w] > best[w]) | (line[w] != line[w])  # what is not a number stays so
+            best[w] = line[w] if wins else best[w]
+            row[w] = h if wins else row[w]
 
 
 @jit
 def _max(x, rows, columns, y, first, last):
-    """Row by row of x: the largest value of each window so far, and then of the next row."""
-    lowest = x.dtype.type(-np.inf)
+    best, row = np.empty(x.shape[2], x.dtype), np.empty(x.shape[2], np.int32)
     for plane in range(first, last):
         for p in range(len(rows)):
-            target = y[plane, p]
-            target[:] = lowest
-            for h in range(rows[p, 0], rows[p, 1]):
-                row = x[plane, h]
-                for q in range(len(columns)):
-                    largest = target[q]
-                    for w in range(columns[q, 0], columns[q, 1]):
-                        value = row[w]
-                        largest = largest if largest >= value else value  # NaN is taken over
-                    target[q] = largest
+            _max_of_rows(x[plane], rows[p, 0], rows[p, 1], best, row)
+            for q in range(len(columns)):
+                largest = best[columns[q, 0]]
+                for w in range(columns[q, 0] + 1, columns[q, 1]):
+                    if best[w] > largest or best[w] != best[w]:
+                        largest = best[w]
+                y[plane, p, q] = largest
 
 
 @jit
 def _give(dy, x, rows, columns, dx, first, last):
-    """Each window gives its dy to its winner, among equals to the first."""
+    """Each window gives its dy to its winner, among equals to the first, row by row."""
+    best, row = np.empty(x.shape[2], x.dtype), np.empty(x.shape[2], np.int32)
     for plane in range(first, last):
-        image = x[plane]
         dx[plane] = 0
         for p in range(len(rows)):
+            _max_of_rows(x[plane], rows[p, 0], rows[p, 1], best, row)
             for q in range(len(columns)):
-                best_h, best_w = rows[p, 0], columns[q, 0]
-                largest = image[best_h, best_w]
-                for h in range(rows[p, 0], rows[p, 1]):
-                    for w in range(columns[q, 0], columns[q, 1]):
-                        if image[h, w] > largest:
-                            best_h, best_w, largest = h, w, image[h, w]
-                dx[plane, best_h, best_w] += dy[plane, p, q]
+                winner = columns[q, 0]
+                for w in range(columns[q, 0] + 1, columns[q, 1]):
+                    earlier = (best[w] == best[winner]) & (row[w] < row[winner])
+                    winner = w if (best[w] > best[winner]) | earlier else winner
+                dx[plane, row[winner], winner] += dy[plane, p, q]
 
 
 @jit
 def _sum(x, rows, columns, shares, y, first, last):
+    zero, line = x.dtype.type(0), np.empty(x.shape[2], x.dtype)
     for plane in range(first, last):
         for p in range(len(rows)):
+            line[:] = 0
+            for h in range(rows[p, 0], rows[p, 1]):
+                _add(x[plane, h], line)
             for q in range(len(columns)):
-                total = x.dtype.type(0)
-                for h in range(rows[p, 0], rows[p, 1]):
-                    for w in range(columns[q, 0], columns[q, 1]):
-                        total += x[plane, h, w]
+                total = zero
+                for w in range(columns[q, 0], columns[q, 1]):
+                    total += line[w]
                 y[plane, p, q] = total * shares[p, q]
 
 
 @jit
 def _deal(dy, rows, columns, shares, dx, first, last):
+    line = np.empty(dx.shape[2], dx.dtype)
     for plane in range(first, last):
         dx[plane] = 0
         for p in range(len(rows)):
+            line[:] = 0
             for q in range(len(columns)):
-                share = dy[plane, p, q] * shares[p, q]
-                for h in range(rows[p, 0], rows[p, 1]):
-                    for w in range(columns[q, 0], columns[q, 1]):
-                        dx[plane, h, w] += share
+                for w in range(columns[q, 0], columns[q, 1]):
+                    line[w] += dy[plane, p, q] * shares[p, q]
+            for h in range(rows[p, 0], rows[p, 1]):
+                _add(line, dx[plane, h])
+
+
+@jit
+def _add(source, target):
+    for w in range(target.size):
+        target[w] += source[w]

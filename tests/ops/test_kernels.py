@@ -292,6 +292,21 @@ def test_an_array_that_does_not_fit_is_not_written_into(name, kernels):
                     KERNELS[name](*arrays, **options, out=array)
 
 
+@pytest.mark.parametrize("name", ["max_pool2d", "relu", "relu6", "batch_norm_relu", "normalize"])
+def test_what_is_not_a_number_stays_so(name):
+    x = np.random.default_rng(0).standard_normal((1, 2, 5, 6)).astype(np.float32)
+    x[0, 1, 2, 3] = np.nan
+    per_channel = np.ones((4, 2), np.float32)
+    arrays = {"batch_norm_relu": per_channel[:2], "normalize": per_channel}.get(name, ())
+    options = {"kernel_size": 3, "stride": 2, "padding": 1} if name == "max_pool2d" else {}
+    found, expected = (
+        results(run(x, *arrays, **options))[0]
+        for run in (KERNELS[name].fast, KERNELS[name].definition)
+    )
+    assert np.isnan(expected).any()
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+
+
 # Which of the two runs
 
 
