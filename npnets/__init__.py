@@ -13,7 +13,7 @@ from npnets.nets import (
     create_model,
     list_models,
 )
-from npnets.ops import use_kernels
+from npnets.ops import reuse_memory, use_kernels, use_threads
 
 __version__ = "0.1.0"
 __all__ = [
@@ -31,6 +31,8 @@ __all__ = [
     "nets",
     "ops",
     "optim",
+    "reuse_memory",
     "train",
     "use_kernels",
+    "use_threads",
 ]

@@ -116,6 +116,7 @@ class Layer:
         twin = copy.deepcopy(self).eval()
         for layer in twin.layers().values():
             layer.fold_parts()
+        for layer in twin.layers().values():  # with those that the folding made
             layer.is_folded = True
         for parameter in twin.parameters().values():
             parameter.grad = None
@@ -130,7 +131,7 @@ class Layer:
 
     def train(self):
         """Switch to training: the statistics of the batch, and a backward to come."""
-        if self.is_folded:
+        if any(layer.is_folded for layer in self.layers().values()):
             raise RuntimeError(
                 "a folded network has no batch norm to train; train the network it was made of"
             )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from npnets import MobileNetV1, MobileNetV2, ShuffleNetV1, ShuffleNetV2
+from npnets import MobileNetV1, MobileNetV2, ShuffleNetV1, ShuffleNetV2, ops
 from npnets.cost import summarize
 from npnets.layers import (
     AvgPool2d,
@@ -11,11 +11,13 @@ from npnets.layers import (
     Conv2d,
     DepthwiseConv2d,
     GlobalAvgPool,
+    Layer,
     Linear,
     PointwiseConv2d,
     ReLU,
     Sequential,
 )
+from npnets.nets.shufflenet_v2 import DownUnit
 
 NETWORKS = [
     (MobileNetV1, {"width_mult": 0.25}),
@@ -84,6 +86,13 @@ def test_bytes_follow_the_dtype():
     assert double.macs == single.macs
 
 
+def test_a_layer_of_two_inputs_moves_both():
+    *_, row = summarize(DownUnit(3, 8), (3, 5, 6))  # 3 and 5 channels of 3 × 3 pixels are joined
+    assert (row.name, row.kind, row.output_shape) == ("shuffle", "ConcatShuffle", (8, 3, 3))
+    assert (row.params, row.macs) == (0, 0)
+    assert row.bytes == 4 * (3 * 3 * 3 + 5 * 3 * 3 + 8 * 3 * 3)
+
+
 def test_a_network_without_parameters():
     (row,) = summarize(AvgPool2d(2), (4, 6, 6))
     assert (row.params, row.macs, row.output_shape) == (0, 0, (4, 3, 3))
@@ -97,6 +106,20 @@ def test_totals_are_sums_of_rows_and_every_parameter_is_in_one(network, options)
     for name in ("params", "macs", "bytes"):
         assert getattr(total, name) == sum(getattr(row, name) for row in total)
     assert len(total) == len(total.rows) == len({row.name for row in total})
+
+
+@networks
+def test_the_rows_are_those_of_the_layers_with_and_without_kernels(network, options):
+    """Kernels join norm and activation in training; the rows keep them apart."""
+    net = network(**options, num_classes=7, rng=0)
+    summaries = []
+    for kernels in [False, True] if ops.op.has_numba else [False]:
+        with ops.use_kernels(kernels):
+            summaries += [summarize(net.train(), (3, 64, 64)), summarize(net.eval(), (3, 64, 64))]
+    assert all(summary == summaries[0] for summary in summaries)
+    leaves = [n for n, layer in net.layers().items() if not any(True for _ in layer.parts(Layer))]
+    assert sorted(row.name for row in summaries[0]) == sorted(leaves)
+    assert {"stem.conv", "stem.norm", "stem.act"} <= set(leaves)
 
 
 @networks

@@ -41,7 +41,7 @@ def test_a_layer_is_not_touched():
 
 def test_the_parameters_of_a_layer_are_not_trivial_when_it_is_checked():
     """A backward that forgets gamma is right as long as gamma is 1."""
-    bug = Bug("BatchNorm", "self.gamma.value, mean,", "1 + 0 * mean, mean,", why="No gamma.")
+    bug = Bug("BatchNorm", "(dy, x, gamma, mean,", "(dy, x, 1 + 0 * gamma, mean,", why="No gamma.")
     report = check_layer(plant(bug).BatchNorm(3), normal(3, 3, 2, 4))
     assert not report.ok
     assert report.worst.argument == "x"
@@ -72,7 +72,7 @@ def test_networks_are_acquitted(make):
 
 
 def test_a_network_with_a_bug_in_its_units_is_convicted(monkeypatch):
-    bug = Bug("InvertedResidual", "return dy + dx if", "return dy + 0.9 * dx if", why="Damped.")
+    bug = Bug("InvertedResidual", "ops.add(dy, dx)", "ops.add(dy, 0.9 * dx)", why="Damped.")
     monkeypatch.setattr(mobilenet_v2, "InvertedResidual", plant(bug).InvertedResidual)
     report = check_network(NETWORKS["MobileNetV2"](), normal(*IMAGES))
     assert not report.ok

@@ -21,10 +21,15 @@ MAY_IMPORT = {
     "blocks": {"ops", "layer", "layers"},
     "init": {"ops", "layer", "layers"},
     "optim": {"ops", "layer", "layers"},
-    "checkpoint": {"ops", "layer", "layers"},
+    "files": set(),
+    "checkpoint": {"ops", "layer", "layers", "files"},
     "cost": {"ops", "layer", "layers"},
     "nets": {"ops", "layer", "layers", "blocks", "init", "nets"},
     "extras": set(),
+    # what measures stands above what it measures
+    "ladder": {"ops"},
+    "warmup": {"ops", "nets"},
+    "bench": {"ops", "optim", "cost", "nets", "files", "extras", "bench"},
 }
 OPTIONAL = {"matplotlib", "tqdm", "sklearn", "pooch", "PIL", "torch", "jupytext"}
 
@@ -58,8 +63,8 @@ BOUND = [module for module in MODULES if part(module) in MAY_IMPORT]
 def test_the_walk_finds_modules_and_what_they_import():
     assert {"npnets", "npnets.ops", "npnets.ops.conv", "npnets.nets.mobilenet_v1"} <= set(MODULES)
     assert {part(module) for module in BOUND} == set(MAY_IMPORT)
-    assert "npnets.ops.bias.add_bias" in imports("npnets.ops.conv", everywhere=True)
-    assert part("npnets.ops") == part("npnets.ops.bias.add_bias") == "ops"
+    assert "npnets.ops.bias.finish" in imports("npnets.ops.conv", everywhere=True)
+    assert part("npnets.ops") == part("npnets.ops.bias.finish") == "ops"
     assert part("npnets.create_model") == part("npnets") == "npnets"
     assert part("numpy") is None
 
@@ -82,6 +87,12 @@ def test_the_directions_allow_no_circle():
 def test_nothing_imports_the_command_line():
     users = {m for m in MODULES for name in imports(m, everywhere=True) if part(name) == "cli"}
     assert users <= {"npnets.cli", "npnets.__main__"}
+
+
+@pytest.mark.parametrize("above", ["ladder", "warmup", "bench"])
+def test_only_the_command_line_imports_what_measures(above):
+    users = {part(m) for m in MODULES for n in imports(m, everywhere=True) if part(n) == above}
+    assert users <= {"cli", above}
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -10,7 +10,7 @@ import numpy as np
 from npnets.ops import check
 from npnets.ops.bias import Finish, finish
 from npnets.ops.depthwise_plan import by_columns, pieces, plan
-from npnets.ops.memory import into
+from npnets.ops.memory import into, zeros
 from npnets.ops.op import jit, op, plain
 from npnets.ops.threads import share
 from npnets.ops.window import output_shape, pad, taps, unpad
@@ -91,7 +91,7 @@ def depthwise_conv2d_backward_kernel(dy, x, weight, stride=1, padding=0, dilatio
     dy, x, weight = plain(x.dtype, dy, x, weight)
     grid, taps, back = plan(x, dy, weight, stride, padding, dilation)
     given = _flat(dy), _flat(x), by_columns(weight, back), _flat(dx)
-    dweight = np.zeros((pieces(grid, x), *taps.starts.shape), x.dtype)
+    dweight = zeros((pieces(grid, x), *taps.starts.shape), x.dtype)
 
     def work(first, last):
         _backward(*given, dweight, grid, taps, back, first, last)

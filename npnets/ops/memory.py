@@ -14,6 +14,7 @@ every result in fresh memory.
 """
 
 import itertools
+import math
 import os
 import sys
 import threading
@@ -47,7 +48,7 @@ class reuse_memory:  # named like the function that it reads as
 
     def __init__(self, on=True):
         global _on
-        self.before, _on = _on, bool(on)
+        self.before, _on = _on, bool(on) and _counts
         if not on:
             release_memory()
 
@@ -61,7 +62,8 @@ class reuse_memory:  # named like the function that it reads as
 
 def empty(shape, dtype):
     """Return an array whose numbers are whatever was there before."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    shape = (shape,) if isinstance(shape, int) else shape
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     if not _on or size < SMALL:
         return np.empty(shape, dtype)
     with _lock:
@@ -143,3 +145,13 @@ def memory_held():
 
 
 _UNUSED = _Block(1).references() if _counts else 0
+
+
+def _after_fork():
+    """A forked process has no thread that could open a lock that was closed."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

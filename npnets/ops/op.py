@@ -20,6 +20,7 @@ in the environment. `double.definition` is always the NumPy function. `double(x,
 its result, of several the first, into y.
 """
 
+import contextlib
 import functools
 import importlib.util
 import os
@@ -158,7 +159,8 @@ def _cached(function):
         try:
             return load(*args)
         except Exception:  # half a file, or one of another Numba: compile again, and write anew
-            cache.flush()
+            with contextlib.suppress(OSError):
+                cache.flush()
             return None
 
     cache.load_overload = load_or_forget

@@ -10,7 +10,7 @@ import numpy as np
 from npnets.ops import check
 from npnets.ops.bias import Finish, finish
 from npnets.ops.conv import PARTS, conv_shape, image_parts, outer
-from npnets.ops.memory import into
+from npnets.ops.memory import empty, into
 from npnets.ops.op import op, plain
 from npnets.ops.threads import share
 
@@ -86,7 +86,7 @@ def pointwise_conv2d_backward_kernel(dy, x, weight, groups=1, *, out=None):
     dpixels, pixels = _pixels(_dense(*plain(x.dtype, dy)), groups), _pixels(_dense(x), groups)
     transposed, results = _weights(weight, groups, x.dtype).swapaxes(1, 2), _pixels(dx, groups)
     parts = image_parts(len(x))
-    sums = np.empty((len(parts), groups, *transposed.shape[:0:-1]), x.dtype)
+    sums = empty((len(parts), groups, *transposed.shape[:0:-1]), x.dtype)
 
     def work(first, last):
         for k, images in enumerate(parts[first:last], first):
@@ -96,11 +96,12 @@ def pointwise_conv2d_backward_kernel(dy, x, weight, groups=1, *, out=None):
                 _part(transposed @ dproduct, results[images])
             else:
                 np.matmul(transposed, dpixels[images], out=results[images])
-                products = dpixels[images] @ pixels[images].swapaxes(2, 3)
+                products = empty((images.stop - images.start, *sums.shape[1:]), x.dtype)
+                np.matmul(dpixels[images], pixels[images].swapaxes(2, 3), out=products)
                 products.sum(axis=0, out=sums[k])
 
     share(work, len(parts), weight[0].size * dy.size // 8)
-    return dx, sums.sum(axis=0).reshape(weight.shape)
+    return dx, sums.sum(axis=0, out=empty(sums.shape[1:], x.dtype)).reshape(weight.shape)
 
 
 def _is_joined(weights, pixels):

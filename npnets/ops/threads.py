@@ -16,8 +16,6 @@ import queue
 import threading
 from functools import cache
 
-from threadpoolctl import ThreadpoolController
-
 from npnets.ops import check
 
 SMALL = 400_000  # numbers to touch: with fewer, waking a thread takes longer than it saves
@@ -26,7 +24,7 @@ SMALL = 400_000  # numbers to touch: with fewer, waking a thread takes longer th
 def _cores():
     """Return how many threads the environment asks for, or how many cores there are."""
     for name in ("NPNETS_THREADS", "OMP_NUM_THREADS"):
-        if os.environ.get(name, "").isdigit():
+        if os.environ.get(name, "").isdecimal():
             return max(1, int(os.environ[name]))
     if hasattr(os, "sched_getaffinity"):  # what a container or `taskset` leaves us
         return len(os.sched_getaffinity(0))
@@ -52,6 +50,8 @@ class use_threads:  # named like the function that it reads as
 _threads = _cores()
 _calls = queue.SimpleQueue()  # what helpers wait for: jobs with parts to take
 _helpers = []
+_hiring = threading.Lock()
+_here = threading.local()  # .in_a_part: whether this thread is at work on a part
 
 
 def thread_count():
@@ -63,9 +63,10 @@ def share(work, count, size):
     """Call work(first, last) for ranges that together are 0 … count − 1, on all threads.
 
     size says about how many numbers there are to touch in all. What work raises is raised here.
+    Within a part, what is shared again is the work of the same thread.
     """
     with one_blas_thread:
-        if _threads == 1 or count < 2 or size < SMALL:
+        if _threads == 1 or count < 2 or size < SMALL or getattr(_here, "in_a_part", False):
             if count:
                 work(0, count)
             return
@@ -73,6 +74,7 @@ def share(work, count, size):
         _call_helpers(job, min(_threads, count) - 1)
         job.run()
         job.done.acquire()
+        job.work = None  # a helper who comes late finds the job, and must not keep its arrays
     if job.error is not None:
         raise job.error
 
@@ -92,11 +94,14 @@ class _Job:
                 first, last = self.waiting.pop()  # of two threads, each gets another one
             except IndexError:
                 return
+            _here.in_a_part = True
             try:
                 if self.error is None:
                     self.work(first, last)
             except BaseException as error:  # it belongs to whoever called share
                 self.error = error
+            finally:
+                _here.in_a_part = False
             with self.lock:
                 self.left -= 1
                 if self.left == 0:
@@ -105,9 +110,11 @@ class _Job:
 
 def _call_helpers(job, wanted):
     """Ask `wanted` helpers to join; they live as long as the process, and wait asleep."""
-    while len(_helpers) < wanted:
-        _helpers.append(threading.Thread(target=_help, daemon=True, name="npnets"))
-        _helpers[-1].start()
+    with _hiring:
+        while len(_helpers) < wanted:
+            helper = threading.Thread(target=_help, daemon=True, name="npnets")
+            helper.start()
+            _helpers.append(helper)
     for _ in range(wanted):
         _calls.put(job)
 
@@ -146,13 +153,15 @@ class _OneBlasThread:
 @cache
 def _blas():
     """Return the handles of the BLAS libraries that NumPy uses."""
+    from threadpoolctl import ThreadpoolController  # it sets environment variables
+
     return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 def _after_fork():
     """A forked process has none of its parent's threads: start anew."""
-    global _calls, one_blas_thread
-    _calls, one_blas_thread = queue.SimpleQueue(), _OneBlasThread()
+    global _calls, _hiring, one_blas_thread
+    _calls, _hiring, one_blas_thread = queue.SimpleQueue(), threading.Lock(), _OneBlasThread()
     _helpers.clear()
 
 

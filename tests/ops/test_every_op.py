@@ -10,7 +10,10 @@ import pytest
 from npnets import ops
 
 DTYPES = [np.float16, np.float32, np.float64]
-NO_OPERATIONS = {"use_kernels", "one_blas_thread"}  # they say how operations are to run
+# How operations are to run
+NO_OPERATIONS = {
+    "memory_held", "release_memory", "reuse_memory", "thread_count", "use_kernels", "use_threads",
+}  # fmt: skip
 
 # The arguments of each operation: the shapes of its arrays, and its options. `labels` are given.
 images, channels = (2, 4, 6, 5), (4,)
@@ -28,6 +31,9 @@ CASES = {
     "batch_norm": {"x": images, "gamma": channels, "beta": channels},
     "batch_norm_backward": {"dy": images, "x": images}
     | dict.fromkeys(("gamma", "mean", "var"), channels),
+    "batch_norm_relu": {"x": images, "gamma": channels, "beta": channels},
+    "batch_norm_relu_backward": {"dy": images, "x": images}
+    | dict.fromkeys(("gamma", "beta", "mean", "var"), channels),
     "normalize": {"x": images} | dict.fromkeys(("gamma", "beta", "mean", "var"), channels),
     "normalize_backward": {"dy": images, "x": images}
     | dict.fromkeys(("gamma", "mean", "var"), channels),
@@ -43,7 +49,10 @@ CASES = {
     "split_backward": {"da": images, "db": (2, 3, 6, 5)},
     "concat": {"a": images, "b": (2, 3, 6, 5)},
     "concat_backward": {"dy": images, "channels": 1},
+    "concat_shuffle": {"a": images, "b": (2, 2, 6, 5), "groups": 3},
+    "concat_shuffle_backward": {"dy": images, "groups": 2, "channels": 1},
     # any shape
+    "add": {"a": images, "b": images},
     "relu": {"x": images},
     "relu_backward": {"dy": images, "y": images},
     "relu6": {"x": images},
@@ -93,7 +102,7 @@ def arrays(value):
 
 
 def run(name, given, kernels):
-    if kernels and not ops.op.numba:
+    if kernels and not ops.op.has_numba:
         pytest.skip("kernels need Numba")
     with ops.use_kernels(kernels):
         return getattr(ops, name)(**given)

@@ -436,6 +436,7 @@ print(ops.relu(x - 2).sum(), ops.normalize(x, *np.ones((4, 3), np.float32)).sum(
 def test_a_damaged_cache_is_made_anew(tmp_path, damage):
     root = Path(npnets.__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": str(root), "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment["NUMBA_DISABLE_JIT"] = "0"
     command = [sys.executable, "-W", "error", "-c", COMPILED]
 
     def compiled():

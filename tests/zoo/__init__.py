@@ -12,24 +12,35 @@ forward, not whether forward is what the paper says: a bug that is in both alike
 business, and not in this zoo, and neither is an edit after which all numbers are the same.
 """
 
-from .activation import RELU, RELU6
+from .activation import ADD, RELU, RELU6
 from .bias import BIAS
 from .bug import Bug, plant, true_code
 from .cases import CASES
-from .channel import CHANNEL_SHUFFLE, SPLIT_AND_CONCAT
+from .channel import CHANNEL_SHUFFLE, CONCAT_SHUFFLE, SPLIT_AND_CONCAT
 from .conv import CONV2D
 from .depthwise import DEPTHWISE_CONV2D
 from .global_pool import GLOBAL_AVG_POOL
-from .layers import BATCH_NORM_LAYER, CONV2D_LAYER, LINEAR_LAYER, SEQUENTIAL
+from .layers import (
+    BATCH_NORM_LAYER,
+    BATCH_NORM_RELU_LAYER,
+    CONCAT_SHUFFLE_LAYER,
+    CONV2D_LAYER,
+    CONV_NORM_ACT,
+    LINEAR_LAYER,
+    SEQUENTIAL,
+)
 from .linear import LINEAR
 from .loss import CROSS_ENTROPY
 from .norm import BATCH_NORM, NORMALIZE
+from .norm_relu import BATCH_NORM_RELU
 from .pointwise import POINTWISE_CONV2D
 from .pool import AVG_POOL2D, MAX_POOL2D
 from .trial import CLEAR, Outcome, trial
 from .units import DOWN_UNIT, INVERTED_RESIDUAL, SHUFFLE_UNIT, SPLIT_UNIT
 
-__all__ = ["CASES", "CLEAR", "OPS", "ZOO", "Bug", "Outcome", "plant", "trial", "true_code"]
+__all__ = [
+    "CASES", "CLEAR", "OPS", "SMALL_OPS", "ZOO", "Bug", "Outcome", "plant", "trial", "true_code",
+]  # fmt: skip
 
 OPS = {
     "conv2d": CONV2D,
@@ -37,6 +48,7 @@ OPS = {
     "pointwise_conv2d": POINTWISE_CONV2D,
     "bias": BIAS,
     "batch_norm": BATCH_NORM,
+    "batch_norm_relu": BATCH_NORM_RELU,
     "normalize": NORMALIZE,
     "relu": RELU,
     "relu6": RELU6,
@@ -48,11 +60,18 @@ OPS = {
     "linear": LINEAR,
     "cross_entropy": CROSS_ENTROPY,
 }
-ZOO = OPS | {
+# Operations with little of their own to get wrong: no backward, or made of two that are above
+SMALL_OPS = {"add": ADD, "concat_shuffle": CONCAT_SHUFFLE}
+ZOO = {
+    **OPS,
+    **SMALL_OPS,
     "Sequential": SEQUENTIAL,
     "BatchNorm": BATCH_NORM_LAYER,
+    "BatchNormReLU": BATCH_NORM_RELU_LAYER,
     "Conv2d": CONV2D_LAYER,
     "Linear": LINEAR_LAYER,
+    "ConcatShuffle": CONCAT_SHUFFLE_LAYER,
+    "ConvNormAct": CONV_NORM_ACT,
     "InvertedResidual": INVERTED_RESIDUAL,
     "ShuffleUnit": SHUFFLE_UNIT,
     "SplitUnit": SPLIT_UNIT,

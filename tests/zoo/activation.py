@@ -1,4 +1,4 @@
-"""Bugs in ReLU and ReLU6: one line each, and many ways to get it wrong."""
+"""Bugs in ReLU, ReLU6 and a sum: one line each, and many ways to get it wrong."""
 
 from .bug import FACTOR, Bug
 
@@ -198,5 +198,27 @@ RELU6 = [
         old="np.minimum(np.maximum(x, 0), 6)",
         new="np.maximum(x, 0)",
         why="Forward forgets the upper kink, backward does not.",
+    ),
+]
+
+ADD = [
+    Bug(
+        "add",
+        old="return a + b",
+        new="a += b; return a",
+        why="The sum is written into the shortcut, which is the x of the branch.",
+    ),
+    Bug(
+        "add",
+        old="return a + b",
+        new="return (a + b) / 2",
+        why="Forward averages the two ways, and backward gives each all of dy.",
+    ),
+    Bug(
+        "add",
+        old="return a + b",
+        new="return a + b.mean(axis=0)",
+        why="Every image is given the average branch of the batch.",
+        survives_sum="every dy is 1, and so is their average",
     ),
 ]

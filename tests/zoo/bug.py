@@ -56,12 +56,14 @@ def plant(bug):
     """Return a copy of the true code in which the bug lives; kernels are left out.
 
     Every function of the copy looks its helpers up in the copy: a bug in a helper is seen by all
-    functions that use it.
+    functions that use it. Functions of other modules, which say how operations run, stay.
     """
     code = vars(true_code())
     source = inspect.getsource(code[bug.function])
+    names = {module.__name__ for module in MODULES}
     for name, thing in code.items():
-        if isinstance(function := getattr(thing, "definition", thing), FunctionType):
+        function = getattr(thing, "definition", thing)
+        if isinstance(function, FunctionType) and function.__module__ in names:
             code[name] = _copy(function, code)
     exec(bug.edit(source[source.index(_keyword(code[bug.function])) :]), code)
     code[bug.function].definition = code[bug.function]

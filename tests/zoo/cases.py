@@ -11,6 +11,7 @@ transposed array goes through, and only its numbers are wrong.
 import numpy as np
 
 from npnets.gradcheck import check, check_layer
+from npnets.layers import Layer, ReLU6
 
 from . import pairs
 
@@ -31,6 +32,35 @@ def layer_case(build, shape):
     """Return a case of a layer or unit, which `build` makes from the classes of the code."""
     x = np.random.default_rng(SEED).standard_normal(shape)
     return lambda code, **how: check_layer(build(code), x, **{"coordinates": 8, **how})
+
+
+class WithAct(Layer):
+    """Batch norm and an activation in one pass, as ConvNormAct asks for. Its ceiling is low, so
+    that some y reach it.
+    """
+
+    def __init__(self, norm):
+        self.norm, self.act = norm, ReLU6()
+        self.act.ceiling = 1
+
+    def forward(self, x):
+        return self.norm.forward(x, self.act)
+
+    def backward(self, dy):
+        return self.norm.backward(dy)
+
+
+class OfParts(Layer):
+    """A layer that joins two ways, given the first channels of x and the others."""
+
+    def __init__(self, join):
+        self.join = join
+
+    def forward(self, x):
+        return self.join.forward(x[:, : self.join.channels], x[:, self.join.channels :])
+
+    def backward(self, dy):
+        return np.concatenate(self.join.backward(dy), axis=1)
 
 
 def conv(name, x, weight, **options):
@@ -92,6 +122,10 @@ CASES = {
         norm(pairs.batch_norm, (2, 3, 3, 2), eps=0.5),
         norm(pairs.batch_norm, (3, 4, 2, 3)),
     ],
+    "batch_norm_relu": [
+        norm(pairs.batch_norm_relu, (2, 3, 3, 2), eps=0.5),
+        norm(pairs.batch_norm_relu, (3, 4, 2, 3), ceiling=1.0),
+    ],
     "normalize": [
         norm(pairs.normalize, (2, 3, 3, 2), eps=0.5),
         norm(pairs.normalize, (3, 4, 2, 3)),
@@ -136,6 +170,12 @@ CASES = {
         case(pairs.concat, {"a": (2, 1, 3, 2), "b": (2, 3, 3, 2)}),
         case(pairs.concat, {"a": (3, 2, 1, 4), "b": (3, 2, 1, 4)}),
     ],
+    "add": [case(pairs.add, {"a": (2, 3, 4, 3), "b": (2, 3, 4, 3)})],
+    "concat_shuffle": [
+        case(pairs.concat_shuffle, {"a": (2, 2, 3, 2), "b": (2, 4, 3, 2)}, groups=3),
+        case(pairs.concat_shuffle, {"a": (3, 3, 1, 4), "b": (3, 3, 1, 4)}, groups=2),
+        case(pairs.concat_shuffle, {"a": (2, 5, 2, 3), "b": (2, 1, 2, 3)}, groups=2),
+    ],
     "linear": [
         case(pairs.linear, {"x": (3, 5), "weight": (4, 5), "bias": (4,)}),
         case(pairs.linear, {"x": (4, 4), "weight": (4, 4), "bias": (4,)}),
@@ -155,6 +195,7 @@ CASES = {
         )
     ],
     "BatchNorm": [layer_case(lambda code: code.BatchNorm(3, eps=0.01), (3, 3, 2, 4))],
+    "BatchNormReLU": [layer_case(lambda code: WithAct(code.BatchNorm(3, eps=0.3)), (3, 3, 2, 4))],
     "Conv2d": [
         layer_case(
             lambda code: code.Conv2d(4, 6, 3, stride=2, padding=1, groups=2, bias=True),
@@ -162,6 +203,8 @@ CASES = {
         )
     ],
     "Linear": [layer_case(lambda code: code.Linear(4, 4), (5, 4))],
+    "ConcatShuffle": [layer_case(lambda code: OfParts(code.ConcatShuffle(2, 3)), (2, 8, 3, 2))],
+    "ConvNormAct": [layer_case(lambda code: code.conv_norm_act(3, 4, 3, stride=2), (3, 3, 5, 4))],
     # units
     "InvertedResidual": [
         layer_case(lambda code: code.InvertedResidual(3, 3, stride=1, expansion=2), (3, 3, 4, 3)),

@@ -199,3 +199,60 @@ SPLIT_AND_CONCAT = [
         why="Each part is weighted by its number of channels.",
     ),
 ]
+
+JOINED = "concat.definition(a, b)"
+UNDEALT = "channel_shuffle_backward.definition(dy, groups)"
+PARTED = f"return concat_backward.definition({UNDEALT}, channels)"
+
+CONCAT_SHUFFLE = [
+    Bug(
+        "concat_shuffle",
+        old=JOINED,
+        new="concat.definition(b, a)",
+        why="Forward joins the parts in the wrong order, and backward does not.",
+        survives_sum=ALIKE,
+    ),
+    Bug(
+        "concat_shuffle",
+        old=f"({JOINED}, groups)",
+        new=f"({JOINED}, (a.shape[1] + b.shape[1]) // groups)",
+        why="Forward deals out C/g groups: the inverse shuffle.",
+        survives_sum=ALIKE,
+    ),
+    Bug(
+        "concat_shuffle",
+        old=f"channel_shuffle.definition({JOINED}, groups)",
+        new=JOINED,
+        why="Forward forgets to shuffle.",
+        survives_sum=ALIKE,
+    ),
+    Bug(
+        "concat_shuffle_backward",
+        old=UNDEALT,
+        new="channel_shuffle.definition(dy, groups)",
+        why="dy is shuffled once more, not back.",
+        survives_sum=ALIKE,
+    ),
+    Bug(
+        "concat_shuffle_backward",
+        old=UNDEALT,
+        new="channel_shuffle_backward.definition(dy, 2)",
+        why="Two ways are taken for two groups, whatever the number of groups is.",
+        survives_sum=ALIKE,
+    ),
+    Bug(
+        "concat_shuffle_backward",
+        old=UNDEALT,
+        new="dy",
+        why="The shuffle is forgotten in backward.",
+        survives_sum=ALIKE,
+    ),
+    Bug(
+        "concat_shuffle_backward",
+        old=PARTED,
+        new=f"db, da = concat_backward.definition({UNDEALT}, dy.shape[1] - channels); "
+        "return da, db",
+        why="b is taken to come first.",
+        survives_sum=ALIKE,
+    ),
+]

@@ -1,6 +1,6 @@
 """Bugs in layers, whose work is to save the right array and to store the right gradient."""
 
-from .bug import NORMAL, Bug
+from .bug import ALIKE, NORMAL, Bug
 
 SEQUENTIAL = [
     Bug(
@@ -26,27 +26,27 @@ SEQUENTIAL = [
 BATCH_NORM_LAYER = [
     Bug(
         "BatchNorm",
-        old="self.save(x, mean, var)",
-        new="self.save(y, mean, var)",
+        old="self.save(x, mean, var, act)",
+        new="self.save(y, mean, var, act)",
         why="y is saved in place of x.",
     ),
     Bug(
         "BatchNorm",
-        old="self.save(x, mean, var)",
-        new="self.save(x, mean, var * (count / (count - 1)))",
+        old="self.save(x, mean, var, act)",
+        new="self.save(x, mean, var * (count / (count - 1)), act)",
         why="The unbiased variance, meant for the running statistics, is saved for backward.",
         survives_sum=NORMAL,
     ),
     Bug(
         "BatchNorm",
-        old="self.save(x, mean, var)",
-        new="self.save(x, self.running_mean.value, self.running_var.value)",
+        old="self.save(x, mean, var, act)",
+        new="self.save(x, self.running_mean.value, self.running_var.value, act)",
         why="Backward is given the running statistics, forward used those of the batch.",
     ),
     Bug(
         "BatchNorm",
-        old="dy, x, self.gamma.value, mean, var, self.eps\n",
-        new="dy, x, self.gamma.value, mean, var\n",
+        old="ops.batch_norm_backward(dy, x, gamma, mean, var, self.eps)",
+        new="ops.batch_norm_backward(dy, x, gamma, mean, var)",
         why="eps is not passed on to backward, which has a default of its own.",
         survives_sum=NORMAL,
     ),
@@ -58,9 +58,37 @@ BATCH_NORM_LAYER = [
     ),
     Bug(
         "BatchNorm",
-        old="ops.batch_norm_backward(\n            dy, x,",
-        new="ops.normalize_backward(\n            dy, x,",
+        old="ops.batch_norm_backward(",
+        new="ops.normalize_backward(",
         why="The backward of inference in training.",
+    ),
+]
+
+# With an activation in the same pass
+BATCH_NORM_RELU_LAYER = [
+    Bug(
+        "BatchNorm",
+        old="self.save(x, mean, var, act)",
+        new="self.save(x, mean, var, None)",
+        why="That the activation came with it is not saved, and backward leaves out its mask.",
+    ),
+    Bug(
+        "BatchNorm",
+        old="dy, x, gamma, beta, mean, var, self.eps, act.ceiling\n",
+        new="dy, x, gamma, beta, mean, var, self.eps\n",
+        why="The ceiling is not passed on to backward, where it is infinite.",
+    ),
+    Bug(
+        "BatchNorm",
+        old="dy, x, gamma, beta, mean, var, self.eps, act.ceiling\n",
+        new="dy, x, gamma, beta, mean, var, ceiling=act.ceiling\n",
+        why="eps is not passed on to backward, which has a default of its own.",
+    ),
+    Bug(
+        "BatchNorm",
+        old="dy, x, gamma, beta, mean,",
+        new="dy, x, beta, gamma, mean,",
+        why="gamma and beta are passed on in each other's place.",
     ),
 ]
 
@@ -98,5 +126,38 @@ LINEAR_LAYER = [
         old="self.save(x)\n        return ops.linear(x, self.weight.value, self.bias.value)",
         new="y = ops.linear(x, self.weight.value, self.bias.value); self.save(y); return y",
         why="y is saved in place of x; where I = O, the shapes do not mind.",
+    ),
+]
+
+CONCAT_SHUFFLE_LAYER = [
+    Bug(
+        "ConcatShuffle",
+        old="ops.concat_shuffle_backward(dy, self.groups, self.channels)",
+        new="ops.concat_shuffle_backward(dy, self.channels, self.groups)",
+        why="groups and channels are passed on in each other's place.",
+        survives_sum=ALIKE,
+    ),
+    Bug(
+        "ConcatShuffle",
+        old="ops.concat_shuffle(a, b, self.groups)",
+        new="ops.concat_shuffle(b, a, self.groups)",
+        why="Forward joins the two ways in the wrong order.",
+        survives_sum=ALIKE,
+    ),
+]
+
+# Without kernels, where norm and activation are layers of their own
+CONV_NORM_ACT = [
+    Bug(
+        "ConvNormAct",
+        old="(together,) = self.saved()\n        if together:",
+        new="self.saved()\n        if True:",
+        why="Norm is taken to have undone the activation, too, which it has not.",
+    ),
+    Bug(
+        "ConvNormAct",
+        old="return super().backward(dy)",
+        new="return self.conv.backward(self.act.backward(self.norm.backward(dy)))",
+        why="Norm and activation are gone through in the order of forward.",
     ),
 ]

@@ -46,6 +46,18 @@ def batch_norm(code, eps=1e-5):
     return forward, backward
 
 
+def batch_norm_relu(code, eps=1e-5, ceiling=np.inf):
+    def forward(x, gamma, beta):
+        y, _, _ = code.batch_norm_relu(x, gamma, beta, eps, ceiling)
+        return y
+
+    def backward(dy, x, gamma, beta):
+        _, mean, var = code.batch_norm_relu(x, gamma, beta, eps, ceiling)
+        return code.batch_norm_relu_backward(dy, x, gamma, beta, mean, var, eps, ceiling)
+
+    return forward, backward
+
+
 def normalize(code, eps=1e-5):
     def statistics(C):
         return np.linspace(-1, 2, C), np.linspace(0.2, 3, C)
@@ -67,6 +79,11 @@ def activation(name):
         return op, lambda dy, x: op_backward(dy, op(x))
 
     return pair
+
+
+def add(code):
+    """Its backward is no operation: each of the two is given all of dy."""
+    return lambda a, b: code.add(a, b), lambda dy, a, b: (dy, dy)
 
 
 def pool(name):
@@ -128,6 +145,16 @@ def concat(code):
 
     def backward(dy, a, b):
         return code.concat_backward(dy, a.shape[1])
+
+    return forward, backward
+
+
+def concat_shuffle(code, groups):
+    def forward(a, b):
+        return code.concat_shuffle(a, b, groups)
+
+    def backward(dy, a, b):
+        return code.concat_shuffle_backward(dy, groups, a.shape[1])
 
     return forward, backward
 

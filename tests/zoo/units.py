@@ -7,13 +7,13 @@ ENDS = "the branch ends in batch norm, whose sum is a constant: the true gradien
 INVERTED_RESIDUAL = [
     Bug(
         "InvertedResidual",
-        old="return dy + dx if self.residual else dx",
+        old="return ops.add(dy, dx) if self.residual else dx",
         new="return dx",
         why="The shortcut is forgotten in backward.",
     ),
     Bug(
         "InvertedResidual",
-        old="return dy + dx if self.residual else dx",
+        old="return ops.add(dy, dx) if self.residual else dx",
         new="return dy if self.residual else dx",
         why="The gradient of the branch is forgotten where there is a shortcut.",
         survives_sum=ENDS,
@@ -26,13 +26,14 @@ INVERTED_RESIDUAL = [
     ),
     Bug(
         "InvertedResidual",
-        old="return x + y if self.residual else y",
+        old="return ops.add(x, y) if self.residual else y",
         new="return self.branch.forward(x) + y if self.residual else y",
         why="Forward adds the branch to itself.",
     ),
     Bug(
         "InvertedResidual",
-        old="        y = self.branch.forward(x)\n        return x + y if self.residual else y",
+        old="        y = self.branch.forward(x)\n"
+        "        return ops.add(x, y) if self.residual else y",
         new="        y = self.branch.forward(x)\n        x += y if self.residual else 0\n"
         "        return x if self.residual else y",
         why="Forward adds in place, into the x that its first layer has saved.",
@@ -48,19 +49,19 @@ SHUFFLE_UNIT = [
     ),
     Bug(
         "ShuffleUnit",
-        old="return dy + self.branch.backward(dy)",
+        old="return ops.add(dy, self.branch.backward(dy))",
         new="return self.branch.backward(dy)",
         why="The shortcut is forgotten in backward.",
     ),
     Bug(
         "ShuffleUnit",
-        old="y = x + self.branch.forward(x)",
+        old="y = ops.add(x, self.branch.forward(x))",
         new="y = x + self.act.forward(self.branch.forward(x))",
         why="Forward has a second ReLU, before the sum.",
     ),
     Bug(
         "ShuffleUnit",
-        old="return self.shortcut.backward(dshortcut) + self.branch.backward(dbranch)",
+        old="return ops.add(self.shortcut.backward(dshortcut), self.branch.backward(dbranch))",
         new="return self.branch.backward(dbranch)",
         why="The pooled shortcut is forgotten in backward.",
     ),
@@ -72,7 +73,7 @@ SHUFFLE_UNIT = [
     ),
     Bug(
         "ShuffleUnit",
-        old="y = x + self.branch.forward(x)",
+        old="y = ops.add(x, self.branch.forward(x))",
         new="y = self.branch.forward(x)",
         why="Forward forgets the shortcut, backward does not.",
     ),
@@ -81,15 +82,15 @@ SHUFFLE_UNIT = [
 SPLIT_UNIT = [
     Bug(
         "SplitUnit",
-        old="ops.split(self.shuffle.backward(dy), self.half)",
+        old="self.shuffle.backward(dy)",
         new="ops.split(dy, self.half)",
         why="The shuffle is forgotten in backward.",
         survives_sum=ALIKE,
     ),
     Bug(
         "SplitUnit",
-        old="ops.split(self.shuffle.backward(dy), self.half)",
-        new="ops.split(self.shuffle.forward(dy), self.half)",
+        old="self.shuffle.backward(dy)",
+        new="ops.split(ops.channel_shuffle(dy, 2), self.half)",
         why="dy is shuffled once more, not back.",
         survives_sum=ALIKE,
     ),
@@ -116,33 +117,33 @@ SPLIT_UNIT = [
 DOWN_UNIT = [
     Bug(
         "DownUnit",
-        old="return self.shortcut.backward(dshortcut) + self.branch.backward(dbranch)",
+        old="return ops.add(self.shortcut.backward(dshortcut), self.branch.backward(dbranch))",
         new="return self.branch.backward(dbranch)",
         why="Only the branch passes a gradient on.",
     ),
     Bug(
         "DownUnit",
-        old="return self.shortcut.backward(dshortcut) + self.branch.backward(dbranch)",
+        old="return ops.add(self.shortcut.backward(dshortcut), self.branch.backward(dbranch))",
         new="return (self.shortcut.backward(dshortcut) + self.branch.backward(dbranch)) / 2",
         why="Where two ways meet in x their gradients add up; they are not averaged.",
     ),
     Bug(
         "DownUnit",
-        old="ops.split(self.shuffle.backward(dy), self.kept)",
-        new="ops.split(self.shuffle.forward(dy), self.kept)",
+        old="self.shuffle.backward(dy)",
+        new="ops.split(ops.channel_shuffle(dy, 2), self.kept)",
         why="dy is shuffled once more, not back.",
         survives_sum=ALIKE,
     ),
     Bug(
         "DownUnit",
-        old="ops.split(self.shuffle.backward(dy), self.kept)",
-        new="ops.split(self.shuffle.backward(dy)[:, ::-1], self.kept)",
+        old="self.shuffle.backward(dy)",
+        new="self.shuffle.backward(dy[:, ::-1])",
         why="The channels come back in reverse: each way is given the dy of the other.",
         survives_sum=ALIKE,
     ),
     Bug(
         "DownUnit",
-        old="return self.shortcut.backward(dshortcut) + self.branch.backward(dbranch)",
+        old="return ops.add(self.shortcut.backward(dshortcut), self.branch.backward(dbranch))",
         new="self.branch.backward(dbranch); return self.shortcut.backward(dshortcut)",
         why="Only the shortcut passes a gradient on; that of the branch is dropped.",
     ),
