@@ -133,8 +133,8 @@ CONCAT_SHUFFLE_LAYER = [
     Bug(
         "ConcatShuffle",
         old="ops.concat_shuffle_backward(dy, self.groups, self.channels)",
-        new="ops.concat_shuffle_backward(dy, self.channels, self.groups)",
-        why="groups and channels are passed on in each other's place.",
+        new="ops.concat_backward(dy, self.channels)",
+        why="The shuffle is forgotten in backward.",
         survives_sum=ALIKE,
     ),
     Bug(
