@@ -10,6 +10,8 @@ import copy
 
 import numpy as np
 
+from npnets.ops.threads import by_images
+
 
 class Parameter:
     """An array that is learned. `grad` is set by each backward; `decay` says whether weight
@@ -170,6 +172,9 @@ class Sequential(Layer):
         return (part for part in vars(self).values() if isinstance(part, Layer))
 
     def forward(self, x):
+        return by_images(self._in_a_row, x) if self.is_folded else self._in_a_row(x)
+
+    def _in_a_row(self, x):
         for layer in self:
             x = layer.forward(x)
         return x

@@ -21,6 +21,7 @@ from npnets.layers import (
     ReLU6,
     Sequential,
 )
+from npnets.ops import threads
 from npnets.optim import SGD
 
 NETWORKS = (
@@ -83,7 +84,7 @@ def kinds(net):
 @every_network
 @every_dtype
 @with_and_without_kernels
-@pytest.mark.parametrize("N", [1, 5])
+@pytest.mark.parametrize("N", [1, 5, 19])
 def test_a_folded_network_gives_the_same_logits(name, dtype, kernels, N, trained):
     net, x = trained[name].astype(dtype).eval(), images(N, seed=9, dtype=dtype)
     folded = net.fold()
@@ -98,6 +99,18 @@ def test_a_network_for_large_images_too(name):
     for _ in range(3):
         net.forward(x)
     assert_close(net.fold().forward(x), net.eval().forward(x), np.float64)
+
+
+@every_network
+@with_and_without_kernels
+def test_the_number_of_threads_changes_no_bit_at_inference(name, kernels, trained, monkeypatch):
+    monkeypatch.setattr(threads, "SMALL", 0)  # even the smallest work is shared
+    folded, x, found = trained[name].fold(), images(19), []
+    with ops.use_kernels(kernels):
+        for n in (1, 2, 3):
+            with ops.use_threads(n):
+                found.append(folded.forward(x).tobytes())
+    assert found[0] == found[1] == found[2]
 
 
 @every_network

@@ -11,6 +11,7 @@ import numpy as np
 from npnets.ops.window import four_sides
 
 STRETCH = 2048  # pixels at once: what the first cache of a core holds
+TOGETHER = 512  # pixels of small images at once: of many, a core reads too few ahead of time
 
 
 class Grid(NamedTuple):
@@ -51,7 +52,7 @@ def _plan(x_shape, y_shape, kernel, stride, sides, dilation, dtype):
     top, _, left, _ = sides
     up, width = (KH - 1) * dilation, max(Q, -(-W // stride))
     height = up + max((P - 1) * stride + 1, top + H)
-    together = max(1, min(N, STRETCH // (height * width)))
+    together = max(1, min(N, TOGETHER // (height * width)))
     guard = left + (KW - 1) * dilation
     grid = Grid(stride, H, W, top, P, Q, up, height, width, together, guard)
     # Column q of y sees column s·shift + layout of x, beside q; in dx they come by layouts.

@@ -16,9 +16,12 @@ import queue
 import threading
 from functools import cache
 
+import numpy as np
+
 from npnets.ops import check
 
 SMALL = 400_000  # numbers to touch: with fewer, waking a thread takes longer than it saves
+IMAGES = 8  # that a folded network takes at a time: see by_images
 
 
 def _cores():
@@ -77,6 +80,27 @@ def share(work, count, size):
         job.work = None  # a helper who comes late finds the job, and must not keep its arrays
     if job.error is not None:
         raise job.error
+
+
+def by_images(forward, x):
+    """Return forward(x), (N, …), computed a few images at a time: at inference none looks at
+    another, so that a thread can take its images through all layers before it looks up.
+
+    To share each operation out instead has threads meet a hundred times for one network. With
+    fewer images at a time they want the interpreter at once, and wait for it: 32 of them through
+    MobileNet v2 take 458 ms layer by layer, 344 by 8, 394 by 4, and 565 one by one.
+    """
+    parts = [x[n : n + IMAGES] for n in range(0, len(x), IMAGES)]
+    if len(parts) < 2:
+        return forward(x)
+    results = [None] * len(parts)
+
+    def work(first, last):
+        for k in range(first, last):
+            results[k] = forward(parts[k])
+
+    share(work, len(parts), size=SMALL)
+    return np.concatenate(results)
 
 
 class _Job:
@@ -139,7 +163,7 @@ class _OneBlasThread:
             if self.inside == 0:
                 self.before = [(library, library.num_threads) for library in _blas()]
                 for library, _ in self.before:
-                    library.set_num_threads(1)
+                    _set_threads(library, 1)
             self.inside += 1
 
     def __exit__(self, *_):
@@ -147,7 +171,20 @@ class _OneBlasThread:
             self.inside -= 1
             if self.inside == 0:
                 for library, threads in self.before:
-                    library.set_num_threads(threads)
+                    _set_threads(library, threads)
+
+
+def _set_threads(library, threads):
+    """Set the number of threads of a BLAS, whichever thread asks.
+
+    Since version 3.8 threadpoolctl hears only the thread that set the number first, so that two
+    do not undo each other's. Here a lock and a count see to that, and the last who leaves may be
+    another than the first who came: so each makes itself heard, and nobody stays in control.
+    """
+    release = getattr(library, "clear_controlling_thread", lambda force: None)
+    release(force=True)
+    library.set_num_threads(threads)
+    release(force=True)
 
 
 @cache

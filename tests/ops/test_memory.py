@@ -15,7 +15,6 @@ from numpy.testing import assert_array_equal
 import npnets
 from npnets import ops
 from npnets.ops import memory
-from npnets.ops.op import KERNELS
 from npnets.optim import SGD
 
 NETWORKS = (
@@ -284,25 +283,26 @@ def test_reuse_changes_no_bit(name):
             assert array.tobytes() == states[0][key].tobytes(), key
 
 
-@pytest.fixture
-def made(monkeypatch):
-    """A dict that fills with the most bytes that a call of each kernel has asked NumPy for."""
-    found = {}
+def asked_for(name, reuse):
+    """Return the most bytes that a third training step holds of what it asked NumPy for."""
+    net, x = build(name), images(16, 32)
+    optimizer = SGD(net.parameters())
+    with ops.use_kernels(True), ops.use_threads(1), ops.reuse_memory(reuse):
+        for _ in range(2):
+            train_step(net, optimizer, x)
+        tracemalloc.start()
+        try:
+            train_step(net, optimizer, x)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
 
-    def measured(name, kernel):
-        def run(*args, **options):
-            tracemalloc.reset_peak()
-            before, _ = tracemalloc.get_traced_memory()
-            result = kernel(*args, **options)
-            made = tracemalloc.get_traced_memory()[1] - before
-            found[name] = max(made, found.get(name, 0))
-            return result
 
-        return run
-
-    for name, operation in KERNELS.items():
-        monkeypatch.setattr(operation, "fast", measured(name, operation.fast))
-    return found
+@needs_numba
+@every_network
+def test_after_the_first_steps_a_step_asks_for_little(name):
+    """For the gradients of weights, their parts, and the statistics; not for images."""
+    assert asked_for(name, reuse=True) < asked_for(name, reuse=False) / 10
 
 
 @needs_numba

@@ -17,7 +17,7 @@ from numpy.testing import assert_array_equal
 import npnets
 from npnets import ops
 from npnets.ops import memory, threads
-from npnets.ops.threads import share
+from npnets.ops.threads import IMAGES, by_images, share
 from npnets.optim import SGD
 
 NETWORKS = (
@@ -225,6 +225,43 @@ def test_if_all_parts_fail_one_error_comes():
         in_time(lambda: share(work, 100, LARGE))
 
 
+# A few images at a time
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("N", [1, IMAGES, IMAGES + 1, 3 * IMAGES + 2])
+def test_images_go_through_a_few_at_a_time_and_come_in_order(n, N, share_all):
+    x, seen = np.arange(2 * N).reshape(N, 2), []
+
+    def forward(images):
+        seen.append(len(images))
+        return images[:, :1] ** 2
+
+    with ops.use_threads(n):
+        assert_array_equal(by_images(forward, x), x[:, :1] ** 2)
+    assert sorted(seen) == sorted([IMAGES] * (N // IMAGES) + [N % IMAGES] * (N % IMAGES > 0))
+
+
+def test_no_images_go_through_at_once():
+    assert by_images(lambda images: images[:, :1], np.empty((0, 3))).shape == (0, 1)
+
+
+def test_several_threads_take_images_at_once_and_each_stays_with_its_own(share_all):
+    together, workers = threading.Barrier(2), set()
+
+    def forward(images):
+        together.wait(30)  # both are in the midst of their images
+        inner = []
+        share(lambda *_: inner.append(threading.get_ident()), 4, LARGE)
+        workers.add((threading.get_ident(), *inner))
+        return images
+
+    with ops.use_threads(2):
+        in_time(lambda: by_images(forward, np.zeros((2 * IMAGES, 1))))
+    assert len(workers) == 2
+    assert all(len(set(worker)) == 1 for worker in workers)
+
+
 # The same bits
 
 
@@ -291,6 +328,27 @@ def test_after_an_error_matrix_products_have_their_threads_back(n, kind, two_bla
 
     with ops.use_threads(n), pytest.raises(kind):
         in_time(lambda: share(work, 6, LARGE))
+    assert blas_threads() == two_blas_threads
+
+
+def test_the_last_of_several_callers_gives_matrix_products_their_threads_back(two_blas_threads):
+    both_in, one_out, seen = threading.Barrier(2), threading.Event(), []
+
+    def first(*_):
+        both_in.wait(30)
+
+    def last(*_):
+        both_in.wait(30)
+        assert one_out.wait(30)
+        seen.append(blas_threads())
+
+    def leave_first():
+        share(first, 1, 1)
+        seen.append(blas_threads())
+        one_out.set()
+
+    in_time(leave_first, lambda: share(last, 1, 1))
+    assert [set(numbers) for numbers in seen] == [{1}, {1}]
     assert blas_threads() == two_blas_threads
 
 
@@ -397,7 +455,7 @@ def test_importing_npnets_changes_no_environment_and_imports_nothing_large():
 ENDS = """
 import threading
 from npnets import ops
-from npnets.ops.threads import share
+from npnets.ops.threads import IMAGES, by_images, share
 with ops.use_threads(4):
     share(lambda first, last: None, 4, 1 << 30)
 print(threading.active_count())
