@@ -17,7 +17,7 @@ from numpy.testing import assert_array_equal
 import npnets
 from npnets import ops
 from npnets.ops import memory, threads
-from npnets.ops.threads import IMAGES, by_images, share
+from npnets.ops.threads import IMAGES, by_images, layer_by_layer, share
 from npnets.optim import SGD
 
 NETWORKS = (
@@ -246,6 +246,14 @@ def test_no_images_go_through_at_once():
     assert by_images(lambda images: images[:, :1], np.empty((0, 3))).shape == (0, 1)
 
 
+def test_layer_by_layer_all_images_go_through_at_once():
+    x, seen = np.zeros((3 * IMAGES, 1)), []
+    with layer_by_layer():
+        by_images(lambda images: seen.append(len(images)) or images, x)
+    by_images(lambda images: seen.append(len(images)) or images, x)
+    assert seen == [3 * IMAGES] + 3 * [IMAGES]
+
+
 def test_several_threads_take_images_at_once_and_each_stays_with_its_own(share_all):
     together, workers = threading.Barrier(2), set()
 
@@ -455,7 +463,7 @@ def test_importing_npnets_changes_no_environment_and_imports_nothing_large():
 ENDS = """
 import threading
 from npnets import ops
-from npnets.ops.threads import IMAGES, by_images, share
+from npnets.ops.threads import IMAGES, by_images, layer_by_layer, share
 with ops.use_threads(4):
     share(lambda first, last: None, 4, 1 << 30)
 print(threading.active_count())
