@@ -17,6 +17,8 @@ from npnets.layers import (
     ReLU,
     Sequential,
 )
+from npnets.nets.mobilenet_v2 import InvertedResidual
+from npnets.nets.shufflenet_v1 import ShuffleUnit
 from npnets.nets.shufflenet_v2 import DownUnit
 
 NETWORKS = [
@@ -67,16 +69,18 @@ def test_multiply_adds_are_those_of_loops(layer, size):
 def test_only_convolutions_and_the_classifier_count():
     net = MobileNetV2(0.35, num_classes=7, rng=0)
     costly = {row.kind for row in summarize(net, (3, 64, 64)) if row.macs}
-    assert costly == {"Conv2d", "DepthwiseConv2d", "PointwiseConv2d", "Linear"}
+    assert costly == {"stem", "depthwise", "pointwise", "fully connected"}
     assert summarize(net, (3, 64, 64)).rows[-1].macs == 1280 * 7
 
 
 def test_a_row_by_hand():
     (row,) = summarize(Conv2d(4, 6, 3, stride=2, padding=1, bias=True), (4, 8, 10))
-    assert (row.name, row.kind, row.output_shape) == ("Conv2d", "Conv2d", (6, 4, 5))
+    assert (row.name, row.kind, row.output_shape) == ("Conv2d", "convolution", (6, 4, 5))
     assert row.params == 6 * 4 * 3 * 3 + 6
     assert row.macs == 6 * 4 * 5 * 4 * 3 * 3
-    assert row.bytes == 4 * (4 * 8 * 10 + 6 * 4 * 5 + row.params)  # in, out, parameters
+    assert (row.reads, row.writes) == (4 * 8 * 10 + row.params, 6 * 4 * 5)
+    assert row.bytes == 4 * row.elements == 4 * (row.reads + row.writes)
+    assert row.intensity == row.macs / row.elements
 
 
 def test_bytes_follow_the_dtype():
@@ -88,7 +92,7 @@ def test_bytes_follow_the_dtype():
 
 def test_a_layer_of_two_inputs_moves_both():
     *_, row = summarize(DownUnit(3, 8), (3, 5, 6))  # 3 and 5 channels of 3 × 3 pixels are joined
-    assert (row.name, row.kind, row.output_shape) == ("shuffle", "ConcatShuffle", (8, 3, 3))
+    assert (row.name, row.kind, row.output_shape) == ("shuffle", "shuffle", (8, 3, 3))
     assert (row.params, row.macs) == (0, 0)
     assert row.bytes == 4 * (3 * 3 * 3 + 5 * 3 * 3 + 8 * 3 * 3)
 
@@ -117,9 +121,15 @@ def test_the_rows_are_those_of_the_layers_with_and_without_kernels(network, opti
         with ops.use_kernels(kernels):
             summaries += [summarize(net.train(), (3, 64, 64)), summarize(net.eval(), (3, 64, 64))]
     assert all(summary == summaries[0] for summary in summaries)
-    leaves = [n for n, layer in net.layers().items() if not any(True for _ in layer.parts(Layer))]
-    assert sorted(row.name for row in summaries[0]) == sorted(leaves)
-    assert {"stem.conv", "stem.norm", "stem.act"} <= set(leaves)
+    layers = net.layers()
+    leaves = {name for name in layers if not any(True for _ in layers[name].parts(Layer))}
+    assert {"stem.conv", "stem.norm", "stem.act"} <= leaves
+    others = {row.name for row in summaries[0]} - leaves
+    assert {row.name for row in summaries[0]} >= leaves
+    for name in others:  # what units call themselves
+        unit, _, op = name.rpartition(".")
+        assert op in ("add", "concat")
+        assert type(layers[unit]) in (InvertedResidual, ShuffleUnit)
 
 
 @networks
@@ -173,12 +183,20 @@ def test_printed_form():
     net = Sequential(conv=Conv2d(3, 64, 3), pool=AvgPool2d(2))
     lines = str(summarize(net, (3, 34, 66))).splitlines()
     assert lines[0].split("  ")[0] == "layer"
-    assert lines[2].split() == ["conv", "Conv2d", "64×32×64", "1,728", "3,538,944"]
-    assert lines[3].split() == ["pool", "AvgPool2d", "64×16×32", "0", "0"]
+    moved = 3 * 34 * 66 + 1728 + 64 * 32 * 64
+    conv = ["conv", "convolution", "64×32×64", "1,728", "3,538,944", f"{moved:,}"]
+    assert lines[2].split() == [*conv, f"{3538944 / moved:.2f}"]
+    assert lines[3].split() == ["pool", "pool", "64×16×32", "0", "0", "163,840", "·"]
     assert lines[-1] == (
-        "Sequential on 3×34×66: 1,728 parameters (0.00 M), 3,538,944 multiply-adds (3.5 M)"
+        "Sequential on 3×34×66: 1,728 parameters (0.00 M), 3,538,944 multiply-adds (3.5 M), "
+        f"{moved + 163840:,} elements moved (0.3 M)"
     )
-    assert len({len(line) for line in lines[:-1]}) == 1, "columns are aligned"
+    assert len({len(line) for line in lines[:4]}) == 1, "columns are aligned"
+    kinds = lines[5:-2]
+    assert kinds[2].split() == ["convolution", "1", "100.00", "%", "100.00", "%",
+                                f"{100 * moved / (moved + 163840):.2f}", "%",
+                                f"{3538944 / moved:.2f}"]  # fmt: skip
+    assert len({len(line) for line in kinds}) == 1
 
 
 def test_every_layer_is_in_the_printed_form():
