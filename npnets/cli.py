@@ -7,6 +7,7 @@ import sys
 
 from npnets import commands, warmup
 from npnets.bench import command as bench
+from npnets.experiments import command as experiment
 
 FAILURES = ValueError, TypeError, OSError, ImportError, FloatingPointError
 
@@ -80,6 +81,9 @@ def make_parser():
     predict.add_argument("images", nargs="+", metavar="IMAGE", help="image files")
     predict.add_argument("--top", type=int, default=3, help="how many classes (default: 3)")
     bench.add_options(command("bench", bench.bench, "time npnets against PyTorch and others"))
+    experiment.add_options(
+        command("experiment", experiment.command, "measure again what the papers claim")
+    )
     warmup.add_options(command("warmup", warmup.command, "compile all that the networks run"))
     return parser
 
