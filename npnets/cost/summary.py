@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from npnets.cost import table
 from npnets.cost.kinds import KINDS, kind_of
-from npnets.cost.trace import trace
+from npnets.cost.trace import is_batch, trace
 from npnets.files import write_text
 from npnets.layers import Buffer, Parameter
 
@@ -184,7 +184,7 @@ def per_image(array):
 
     Parameters, which are there for all images, count whole.
     """
-    return math.prod(array.shape[1:]) if array.shape[0] == 0 else array.size
+    return math.prod(array.shape[1:]) if is_batch(array) else array.size
 
 
 def multiply_adds(call):

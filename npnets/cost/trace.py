@@ -17,7 +17,8 @@ class Call:
 
     A layer that is one operation gives it its name; an operation that a unit calls itself goes
     by both: stage2.unit2.add. `arguments` is a dict by parameter name. `op` is "" where a layer
-    without parts computed with no operation of `npnets.ops`.
+    without parts computed with no operation of `npnets.ops`. `around` are the inputs of the
+    layers that it ran in.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Call:
     arguments: dict[str, Any]
     result: Any
     seconds: float
+    around: tuple = ()
 
     def arrays(self):
         """Return the arrays that it was given, by parameter name."""
@@ -71,11 +73,12 @@ def traced(net):
 
     What a layer with parts computes without an operation of `npnets.ops` is not seen.
     """
-    calls, inside = [], []  # the layers that are at work, outermost first, with their names
+    calls, inside = [], []  # the layers at work, outermost first: (name, layer, inputs)
 
     def note(op, arguments, result, seconds):
-        path, layer = inside[-1]
-        calls.append(Call(f"{path}.{op}".lstrip("."), layer, op, arguments, result, seconds))
+        path, layer, _ = inside[-1]
+        name, around = f"{path}.{op}".lstrip("."), sum((given for _, _, given in inside), ())
+        calls.append(Call(name, layer, op, arguments, result, seconds, around))
 
     layers = {layer: name for name, layer in net.layers().items()}  # a shared one: its last name
     for layer, name in layers.items():
@@ -92,21 +95,33 @@ def _noted(path, layer, inside, calls):
     forward = layer.forward
     has_parts = any(isinstance(part, Layer) for part in vars(layer).values())
 
-    def noted(x, *others):
+    def noted(*inputs):
         before = len(calls)
-        inside.append((path, layer))
+        inside.append((path, layer, inputs))
         try:
-            y = forward(x, *others)
+            y = forward(*inputs)
         finally:
             inside.pop()
         if not has_parts:
             if len(calls) == before:
-                calls.append(Call("", layer, "", _named(x, *others), y, 0.0))
+                calls.append(Call("", layer, "", _named(*inputs), y, 0.0))
             if len(calls) == before + 1:
                 calls[-1] = replace(calls[-1], name=path or type(layer).__name__)
         return y
 
     return noted
+
+
+def is_batch(array):
+    """Whether the first axis of an array is that of the images, of which there are none."""
+    return array.shape[:1] == (0,)
+
+
+def memory_of(array):
+    """Return the array whose memory this one is a view of: itself, where it is none."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def _named(*inputs):
