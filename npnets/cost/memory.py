@@ -74,15 +74,16 @@ def inference(net, input_shape, joined=()):
     units = [name for name, layer in net.layers().items() if isinstance(layer, tuple(joined))]
     steps = [
         list(group)
-        for _, group in itertools.groupby(calls, lambda call: _unit(call, units) or id(call))
+        for _, group in itertools.groupby(calls, lambda call: _unit(call, units, id(call)))
     ]
-    names = [_unit(group[0], units) or group[0].name for group in steps]
+    names = [_unit(group[0], units, group[0].name) for group in steps]
     return Inference(_live(names, steps, x, y))
 
 
-def _unit(call, units):
-    """Return the name of the outermost of these layers that the call ran in, or ""."""
-    return next((name for name in units if f"{call.name}.".startswith(f"{name}.")), "")
+def _unit(call, units, otherwise):
+    """Return the name of the outermost of these layers that the call ran in, if it did."""
+    inside = (name for name in units if not name or f"{call.name}.".startswith(f"{name}."))
+    return next(inside, otherwise)
 
 
 def _live(names, steps, x, y):

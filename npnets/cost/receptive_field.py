@@ -10,8 +10,9 @@ from npnets.cost.trace import is_batch, memory_of, trace_with_input
 class Field:
     """The rows of the image that one row of an array depends on.
 
-    Row p sees the `size` rows from `start` + p·`jump` on. Those above the image and below it are
-    padding: `start` may be negative. Where ways of different lengths join, it is the longer one.
+    Row p sees the `size` rows from `start` + p·`jump` on, or with dilation, some of them. Those
+    above the image and below it are padding: `start` may be negative. Where ways of different
+    lengths join, it is the longer one.
     """
 
     name: str

@@ -1,5 +1,7 @@
 """Counting: each number against a slower way to count it, and a network left as it was found."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -8,18 +10,20 @@ from npnets.cost import summarize
 from npnets.layers import (
     AvgPool2d,
     BatchNorm,
+    Buffer,
     Conv2d,
     DepthwiseConv2d,
     GlobalAvgPool,
     Layer,
     Linear,
+    Parameter,
     PointwiseConv2d,
     ReLU,
     Sequential,
 )
 from npnets.nets.mobilenet_v2 import InvertedResidual
 from npnets.nets.shufflenet_v1 import ShuffleUnit
-from npnets.nets.shufflenet_v2 import DownUnit
+from npnets.nets.shufflenet_v2 import DownUnit, SplitUnit
 
 NETWORKS = [
     (MobileNetV1, {"width_mult": 0.25}),
@@ -97,9 +101,91 @@ def test_a_layer_of_two_inputs_moves_both():
     assert row.bytes == 4 * (3 * 3 * 3 + 5 * 3 * 3 + 8 * 3 * 3)
 
 
+def test_what_units_call_themselves_has_rows():
+    rows = {row.name: row for row in summarize(ShuffleUnit(8, 16, stride=2, groups=2), (8, 6, 4))}
+    concat = rows["concat"]  # 8 channels pooled and 8 made, of 3 × 2 pixels
+    assert (concat.kind, concat.output_shape) == ("concat", (16, 3, 2))
+    assert (concat.reads, concat.writes, concat.macs) == (16 * 6, 16 * 6, 0)
+    act = rows["act"]
+    assert (act.kind, act.reads, act.writes) == ("activation", 16 * 6, 16 * 6)
+    add = summarize(InvertedResidual(4, 4, stride=1, expansion=6), (4, 3, 2)).rows[-1]
+    assert (add.name, add.kind, add.reads, add.writes) == ("add", "add", 2 * 4 * 6, 4 * 6)
+
+
+def test_a_split_into_views_moves_nothing_and_one_that_copies_does():
+    viewed = summarize(SplitUnit(4), (4, 3, 2))
+    assert {row.kind for row in viewed} == {
+        "pointwise", "batch norm", "activation", "depthwise", "shuffle",
+    }  # fmt: skip
+
+    class Copying(Layer):
+        def forward(self, x):
+            a, b = ops.split(x, 1)
+            return ops.concat(b, a)
+
+    rows = summarize(Copying(), (4, 3, 2)).rows
+    assert [(row.name, row.kind) for row in rows] == [("split", "split"), ("concat", "concat")]
+    assert [(row.reads, row.writes) for row in rows] == [(24, 24), (24, 24)]
+    assert rows[0].output_shape == (1, 3, 2)
+
+
 def test_a_network_without_parameters():
     (row,) = summarize(AvgPool2d(2), (4, 6, 6))
     assert (row.params, row.macs, row.output_shape) == (0, 0, (4, 3, 3))
+
+
+def test_batch_norm_reads_its_statistics_too():
+    (row,) = summarize(BatchNorm(5), (5, 3, 2))
+    assert (row.reads, row.writes) == (5 * 6 + 4 * 5, 5 * 6)
+    assert (row.weights, row.params, row.values) == (0, 2 * 5, 4 * 5)
+
+
+def test_a_layer_that_is_used_twice_has_its_parameters_once():
+    shared = PointwiseConv2d(4, 4, bias=True)
+    total = summarize(Sequential(first=shared, second=shared), (4, 3, 3))
+    assert [row.params for row in total] == [20, 0]
+    assert [row.weights for row in total] == [16, 0]
+    assert [row.macs for row in total] == [16 * 9, 16 * 9]
+    assert [row.reads for row in total] == [4 * 9 + 20] * 2
+
+
+def test_a_layer_without_our_operations_has_a_row_too():
+    class Doubling(Layer):
+        def __init__(self):
+            self.factor = Parameter(np.full((1,), 2, np.float32))
+
+        def forward(self, x):
+            return x * self.factor.value
+
+    (row,) = summarize(Sequential(double=Doubling()), (4, 3, 2))
+    assert (row.name, row.kind, row.output_shape) == ("double", "other", (4, 3, 2))
+    assert (row.params, row.macs, row.writes) == (1, 0, 24)
+
+
+def test_the_three_counts_of_parameters():
+    """Of MobileNet v2, as tensorflow/models, torchvision and Keras print them."""
+    total = summarize(MobileNetV2(rng=0), (3, 224, 224))
+    assert (total.weights, total.params, total.values) == (3469760, 3504872, 3538984)
+
+
+def test_a_csv_has_every_row(tmp_path):
+    total = summarize(ShuffleNetV1(0.25, rng=0), (3, 64, 64))
+    total.to_csv(tmp_path / "cost.csv")
+    with open(tmp_path / "cost.csv", encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["name"] for line in lines] == [row.name for row in total]
+    for line, row in zip(lines, total, strict=True):
+        for name in ("weights", "params", "values", "macs", "reads", "writes", "bytes"):
+            assert int(line[name]) == getattr(row, name)
+        assert int(line["elements"]) == row.reads + row.writes
+        assert float(line["intensity"]) == pytest.approx(row.intensity, rel=1e-5)
+        assert line["output_shape"] == "×".join(map(str, row.output_shape))
+
+
+def test_a_picture(tmp_path):
+    pytest.importorskip("matplotlib", reason='needs Matplotlib: pip install "npnets[train]"')
+    summarize(ShuffleNetV2(0.5, rng=0), (3, 64, 64)).plot(tmp_path / "cost.png")
+    assert (tmp_path / "cost.png").read_bytes().startswith(b"\x89PNG")
 
 
 @networks
@@ -107,7 +193,12 @@ def test_totals_are_sums_of_rows_and_every_parameter_is_in_one(network, options)
     net = network(**options, num_classes=7, rng=0)
     total = summarize(net, (3, 64, 64))
     assert total.params == sum(p.value.size for p in net.parameters().values())
-    for name in ("params", "macs", "bytes"):
+    buffers = sum(part.value.size for _, part in net.parts(Buffer))
+    assert total.values == total.params + buffers
+    norms = 2 * sum(isinstance(layer, BatchNorm) and len(layer.beta.value)
+                    for layer in net.layers().values())  # fmt: skip
+    assert total.weights == total.params - norms - 7
+    for name in ("weights", "params", "values", "macs", "reads", "writes", "elements", "bytes"):
         assert getattr(total, name) == sum(getattr(row, name) for row in total)
     assert len(total) == len(total.rows) == len({row.name for row in total})
 
