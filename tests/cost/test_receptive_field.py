@@ -23,6 +23,18 @@ from npnets.nets.mobilenet_v2 import InvertedResidual
 from npnets.nets.shufflenet_v1 import ShuffleUnit
 from npnets.nets.shufflenet_v2 import DownUnit, SplitUnit
 
+
+class TwoWays(Layer):
+    """One way looks up, the other down."""
+
+    def __init__(self):
+        self.up = Conv2d(8, 8, 3, padding=(2, 0, 1, 1))
+        self.down = Conv2d(8, 8, 3, padding=(0, 2, 1, 1))
+
+    def forward(self, x):
+        return ops.add(self.up.forward(x), self.down.forward(x))
+
+
 NETS = {
     "conv": Sequential(a=Conv2d(8, 8, 3, padding=1), b=Conv2d(8, 8, 3, stride=2, padding=1)),
     "no padding": Sequential(a=Conv2d(8, 8, 5, stride=2), b=Conv2d(8, 8, 2)),
@@ -42,6 +54,7 @@ NETS = {
         a=ShuffleUnit(8, 16, stride=2, groups=2), b=ShuffleUnit(16, 16, stride=1, groups=2)
     ),
     "split units": Sequential(a=DownUnit(8, 16), b=SplitUnit(16), c=SplitUnit(16)),
+    "two ways": Sequential(a=TwoWays(), b=Conv2d(8, 8, 3, padding=1)),
     "to the end": Sequential(
         a=Conv2d(8, 8, 3, stride=2, padding=1), pool=GlobalAvgPool(), classifier=Linear(8, 3)
     ),
