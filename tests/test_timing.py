@@ -48,13 +48,19 @@ def test_the_first_call_and_the_warm_up_are_not_among_the_rounds(bench):
     assert times.summary == {"count": 6, "median": 0.5, "q1": 0.5, "q3": 0.5, "min": 0.5}
 
 
+def test_the_first_call_of_a_turn_is_not_timed(bench):
+    cold = [5.0, 0.5] * 4  # the others have filled the caches
+    run = bench.candidate("a", 7.0, 1.0, *cold)
+    assert compare({"a": run}, rounds=4, clock=bench.clock).times["a"].seconds == (0.5,) * 4
+
+
 def test_a_short_call_is_repeated_until_a_turn_is_long_against_the_clock(bench):
     candidates = {"short": bench.candidate("short", 2**-14), "long": bench.candidate("long", 1.0)}
     found = compare(candidates, rounds=3, clock=bench.clock)
     calls = {name: times.calls for name, times in found.times.items()}
     assert calls == {"short": 32, "long": 1}  # 32 · 61 µs are the first to reach 1 ms
     assert found.times["short"].median == 2**-14
-    assert bench.log.count("short") == 1 + (1 + 2 + 4 + 8 + 16 + 32) + 3 * 32
+    assert bench.log.count("short") == 1 + (1 + 2 + 4 + 8 + 16 + 32) + 3 * (1 + 32)
 
 
 def test_a_clock_that_stands_still_does_not_hang_it(bench, monkeypatch):
@@ -70,7 +76,8 @@ def test_rounds_go_through_all_in_changing_orders_that_the_seed_fixes(bench):
         names = "abc"
         candidates = {name: bench.candidate(name, 1.0) for name in names}
         compare(candidates, rounds=60, rng=seed, clock=bench.clock)
-        turns = bench.log[-3 * 60 :]
+        turns = bench.log[-3 * 60 * 2 :: 2]  # each has a call that is timed, and one before it
+        assert turns == bench.log[-3 * 60 * 2 + 1 :: 2]
         rounds = ["".join(turns[k : k + 3]) for k in range(0, len(turns), 3)]
         assert {"".join(sorted(each)) for each in rounds} == {names}
         assert len(set(rounds)) == 6, "all orders of three occur in 60 rounds"
@@ -81,7 +88,7 @@ def test_rounds_go_through_all_in_changing_orders_that_the_seed_fixes(bench):
 
 def test_rounds_fill_the_seconds_and_are_never_less_than_five(bench):
     candidates = {"a": bench.candidate("a", 0.25), "b": bench.candidate("b", 0.75)}
-    assert len(compare(candidates, seconds=12, clock=bench.clock).times["a"].seconds) == 12
+    assert len(compare(candidates, seconds=12, clock=bench.clock).times["a"].seconds) == 6
     assert len(compare(candidates, seconds=1e-3, clock=bench.clock).times["a"].seconds) == 5
     one = compare(candidates, seconds=1e3, rounds=1, clock=bench.clock)
     assert len(one.times["b"].seconds) == 1
@@ -94,6 +101,7 @@ def test_a_ratio_is_taken_within_each_round():
     spread = comparison(a=[1, 1, 1, 1, 1], b=[5, 1, 4, 2, 3]).ratio("b")
     assert spread == Ratio(3.0, 2.0, 4.0, 5)
     assert str(spread) == "3.00 (2.00 – 4.00)"
+    assert spread.scaled(0.5) == Ratio(1.5, 1.0, 2.0, 5)
     # the ratio of the medians is another number
     assert comparison(a=[1, 2, 9], b=[9, 4, 1]).ratio("b").median == 2
     assert comparison(a=[1, 2, 3], b=[6, 2, 1]).ratio("b").median == 1
@@ -111,10 +119,10 @@ def test_the_garbage_collector_rests_during_rounds_and_comes_back(bench):
     assert gc.isenabled()
     compare({"a": run}, rounds=2, clock=bench.clock)
     assert gc.isenabled()
-    assert states == [True, False, False, False]  # the first call, the warm-up, the rounds
+    assert states == [True, *[False] * 5]  # the first call, the warm-up, the rounds
 
     def fail():
-        if len(states) > 6:
+        if len(states) > 8:
             raise ArithmeticError("in a round")
         run()
 
@@ -147,7 +155,11 @@ def test_it_prints_as_a_table(bench):
     assert "0.25 (0.25 – 0.25)" in other
     assert "5 × 1" in other
     assert f"numpy {np.__version__}" in about
-    assert f"{found.machine['threads']} threads" in about
+    many = found.machine | {"threads": 3, "blas threads": 2}
+    assert "3 threads (BLAS alone: 2)" in timing.machine_line(many)
+    with timing.one_thread():
+        assert ", 1 thread; Python" in timing.machine_line(timing.describe())
+    assert timing.describe() == found.machine
 
 
 def test_durations_have_three_digits():

@@ -22,7 +22,8 @@ from threadpoolctl import threadpool_info
 
 from npnets.bench import machine, stats
 from npnets.bench.report import table
-from npnets.ops import thread_count
+from npnets.ops import thread_count, use_threads
+from npnets.ops.threads import one_blas_thread
 
 TURN = 1e-3  # seconds that a turn should last at least, thousands of ticks of any clock
 MOST_CALLS = 1 << 20  # in a turn, however fast
@@ -57,6 +58,10 @@ class Ratio:
     q1: float
     q3: float
     count: int
+
+    def scaled(self, factor):
+        """Return this ratio times a number, such as that of the multiply-adds of the two."""
+        return Ratio(factor * self.median, factor * self.q1, factor * self.q3, self.count)
 
     def __str__(self):
         return f"{self.median:.2f} ({self.q1:.2f} – {self.q3:.2f})"
@@ -111,7 +116,8 @@ class Comparison:
 def machine_line(about):
     """Return the processor, the threads of npnets and of BLAS, and the versions, on a line."""
     packages = [f"{name} {about['packages'][name]}" for name in ("numpy", "numba")]
-    threads = f"{about['threads']} threads (BLAS on its own: {about['blas threads']})"
+    counts = about["threads"], about["blas threads"]
+    threads = "1 thread" if counts == (1, 1) else "{} threads (BLAS alone: {})".format(*counts)
     return f"{about['cpu']}, {threads}; Python {about['python']}, {', '.join(packages)}"
 
 
@@ -131,8 +137,9 @@ def compare(candidates, seconds=1.0, rounds=None, rng=0, clock=time.perf_counter
 
     Each is called once, then called until it is warm and it is known how many calls make a turn;
     then follow rounds for `seconds`, at least 5, or exactly `rounds` of them. Each round goes
-    through all candidates in an order drawn anew from rng, without the garbage collector. `clock`
-    returns seconds. Raises ValueError where there is nothing to time, or no time for it.
+    through all candidates in an order drawn anew from rng, without the garbage collector; a turn
+    begins with a call that is not timed. `clock` returns seconds. Raises ValueError where there
+    is nothing to time, or no time for it.
     """
     if not candidates:
         raise ValueError("candidates must be {name: function}, with at least one")
@@ -146,6 +153,13 @@ def compare(candidates, seconds=1.0, rounds=None, rng=0, clock=time.perf_counter
         measured = _rounds(candidates, calls, (seconds, rounds), np.random.default_rng(rng), clock)
     times = {name: Times(tuple(measured[name]), calls[name], first[name]) for name in candidates}
     return Comparison(times, describe())
+
+
+@contextmanager
+def one_thread():
+    """Compute on one thread within the block, npnets and NumPy's matrix products alike."""
+    with use_threads(1), one_blas_thread:
+        yield
 
 
 def describe():
@@ -178,6 +192,7 @@ def _rounds(candidates, calls, length, rng, clock):
     while done < (rounds or FEWEST_ROUNDS) or (rounds is None and clock() < end):
         for k in rng.permutation(len(names)):
             name = names[k]
+            candidates[name]()  # the caches hold what the one before it worked on
             measured[name].append(_turn(candidates[name], calls[name], clock))
         done += 1
     return measured

@@ -113,7 +113,8 @@ class Result:
         names = "name", "title", "source", "notes", "measured", "machine"
         parts = {name: getattr(self, name) for name in names}
         parts["tables"] = [asdict(table) for table in self.tables]
-        return parts | {"verdicts": [asdict(verdict) for verdict in self.verdicts]}
+        verdicts = [{**asdict(v), "holds": bool(v.holds)} for v in self.verdicts]  # not NumPy's
+        return parts | {"verdicts": verdicts}
 
     def _draw(self, path):
         require("matplotlib")
