@@ -1,4 +1,4 @@
-"""The command `npnets`: list, summary, check, train, evaluate, predict, bench, warmup."""
+"""The command `npnets`: list, summary, check, train, evaluate, predict, and what measures."""
 
 import argparse
 import difflib
@@ -8,6 +8,8 @@ import sys
 from npnets import commands, warmup
 from npnets.bench import command as bench
 from npnets.experiments import command as experiment
+from npnets.papers import command as papers
+from npnets.roofline import command as roofline
 
 FAILURES = ValueError, TypeError, OSError, ImportError, FloatingPointError
 
@@ -84,7 +86,11 @@ def make_parser():
     experiment.add_options(
         command("experiment", experiment.command, "measure again what the papers claim")
     )
+    roofline.add_options(
+        command("roofline", roofline.command, "predict what a model takes here, and measure it")
+    )
     warmup.add_options(command("warmup", warmup.command, "compile all that the networks run"))
+    papers.add_options(command("papers", papers.command, "check what the papers print of cost"))
     return parser
 
 

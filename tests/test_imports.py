@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "cost": {"ops", "layer", "layers", "files", "extras", "cost"},
     "nets": {"ops", "layer", "layers", "blocks", "init", "nets"},
     "extras": set(),
+    "papers": {"ops", "layers", "blocks", "nets", "cost", "files", "papers"},
     # what measures stands above what it measures
     "ladder": {"ops"},
     "warmup": {"ops", "nets"},
@@ -34,6 +35,7 @@ MAY_IMPORT = {
         "ops", "layer", "layers", "blocks", "init", "nets", "cost", "bench", "plots", "files",
         "extras", "experiments",
     },
+    "roofline": {"ops", "cost", "nets", "files", "extras", "bench", "roofline"},
 }
 OPTIONAL = {"matplotlib", "tqdm", "sklearn", "pooch", "PIL", "torch", "jupytext"}
 
@@ -93,7 +95,7 @@ def test_nothing_imports_the_command_line():
     assert users <= {"npnets.cli", "npnets.__main__"}
 
 
-MEASURES = ["ladder", "warmup", "bench", "experiments"]
+MEASURES = ["ladder", "warmup", "bench", "experiments", "roofline"]
 
 
 @pytest.mark.parametrize("above", MEASURES)
