@@ -142,7 +142,7 @@ def table_8():
 TABLES = {
     "section 3.1": ("Where the multiply-adds of ResNeXt are", section_3_1),
     "section 3.2": ("What a unit costs, by formula, against the unit as built", section_3_2),
-    "1": ("The layers of ShuffleNet, for each number of groups", table_1),
+    "1": ("The layers of ShuffleNet; without the classifier every complexity fits", table_1),
     "2": ("Nominal complexity of each scale, whatever the groups", table_2),
     "section 4.2": ("How wide other units can be at the same cost", section_4_2),
     "section 4.3": ("How deep", section_4_3),
