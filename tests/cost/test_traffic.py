@@ -4,12 +4,11 @@ import csv
 from pathlib import Path
 
 import pytest
-from paper_counts import full_unit, mobilenet_v1_of
 
 from npnets import create_model
 from npnets.cost import summarize
 from npnets.cost.kinds import MULTIPLYING
-from npnets.nets.mobilenet_v1 import TABLE_1
+from npnets.papers.networks import conv_mobilenet
 
 COUNTED = Path(__file__).parents[3] / "shared" / "reference" / "arithmetic_intensity.csv"
 NAMES = {
@@ -36,7 +35,7 @@ LITERALS = {
 def counted(name):
     """Return (multiply-adds, elements moved, depthwise multiply-adds and elements)."""
     if name == "Conv MobileNet":
-        net = mobilenet_v1_of(full_unit, TABLE_1)
+        net = conv_mobilenet()
     else:
         net = create_model(NAMES[name], rng=0)
     part = summarize(net, (3, 224, 224)).of_kind(*MULTIPLYING)
