@@ -121,6 +121,10 @@ def _moving(axes, found, ceilings):
     fastest = max(level.bytes_per_s for level in ceilings.levels) / 1e9
     axes.set(xscale="log", yscale="log")
     axes.set_ylim(top=1.8 * fastest)
+    if layers:  # whole powers of ten, so that there are at least two labels
+        sizes = np.log10([k.bytes / 1e6 for k in layers])
+        axes.set_xlim(10 ** np.floor(sizes.min()), 10 ** np.floor(sizes.max() + 1))
+    axes.xaxis.set_minor_formatter("")
     axes.set_xlabel("bytes that must be moved (MB)")
     axes.set_ylabel("bytes per second (GB/s)")
     axes.set_title("without multiply-adds", fontsize=10, loc="left")

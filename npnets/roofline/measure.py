@@ -20,15 +20,15 @@ def measure(net, x, ceilings, seconds, title=""):
     Passes that are watched take turns with others that are not, and no result is kept: memory
     that is used again stays in the caches, as it does where nobody looks.
     """
-    with traced(net) as calls:
-        net.forward(x)
-    calls = [call for call in calls if call.op]  # others cannot be watched
     for _ in range(WARM_UPS):
         net.forward(x)
     wholes, insides, end = [], [], time.perf_counter() + seconds
     while len(wholes) < FEWEST_PASSES or time.perf_counter() < end:
         wholes.append(_whole(net, x))
         insides.append(_inside(net, x))
+    with traced(net) as calls:
+        net.forward(x)
+    calls = [call for call in calls if call.op]  # others cannot be watched
     layers = place(calls, _times(calls, np.median(insides, axis=0).tolist()), ceilings)
     return Pass(title, layers, float(np.median(wholes)))
 

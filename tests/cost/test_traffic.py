@@ -34,10 +34,7 @@ LITERALS = {
 
 def counted(name):
     """Return (multiply-adds, elements moved, depthwise multiply-adds and elements)."""
-    if name == "Conv MobileNet":
-        net = conv_mobilenet()
-    else:
-        net = create_model(NAMES[name], rng=0)
+    net = conv_mobilenet() if name == "Conv MobileNet" else create_model(NAMES[name], rng=0)
     part = summarize(net, (3, 224, 224)).of_kind(*MULTIPLYING)
     biases = part.params - part.weights
     depthwise = part.of_kind("depthwise")
