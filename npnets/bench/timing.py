@@ -148,7 +148,7 @@ def compare(candidates, seconds=1.0, rounds=None, rng=0, clock=time.perf_counter
     if rounds is not None and rounds < 1:
         raise ValueError(f"rounds must be at least 1, got {rounds!r}")
     first = {name: _turn(run, 1, clock) for name, run in candidates.items()}
-    with _without_collector():
+    with without_collector():
         calls = {name: _warm_up(run, clock) for name, run in candidates.items()}
         measured = _rounds(candidates, calls, (seconds, rounds), np.random.default_rng(rng), clock)
     times = {name: Times(tuple(measured[name]), calls[name], first[name]) for name in candidates}
@@ -163,9 +163,14 @@ def one_thread():
 
 
 def describe():
-    """Return the machine as npnets.bench.machine does, with the threads that would run now."""
-    pools = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-    return machine.describe(thread_count()) | {"blas threads": max(pools, default=1)}
+    """Return the machine as npnets.bench.machine does, with the threads that would run now.
+
+    Of several BLAS libraries, that counts which NumPy brings along: SciPy has one of its own.
+    """
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    pools = [pool for pool in pools if "numpy" in pool["filepath"]] or pools
+    threads = max((pool["num_threads"] for pool in pools), default=1)
+    return machine.describe(thread_count()) | {"blas threads": threads}
 
 
 def _turn(run, calls, clock):
@@ -199,7 +204,7 @@ def _rounds(candidates, calls, length, rng, clock):
 
 
 @contextmanager
-def _without_collector():
+def without_collector():
     """Collect now, and not within the block."""
     was_on = gc.isenabled()
     gc.collect()

@@ -56,3 +56,11 @@ def legend(figure, columns=5):
         handles.values(), handles.keys(), loc="outside lower center", ncols=columns, fontsize=8,
         frameon=False,
     )  # fmt: skip
+
+
+def logarithmic(axes, side, ticks):
+    """Make the side "x" or "y" logarithmic, with these ticks, written as they are."""
+    axes.set(**{f"{side}scale": "log"})
+    axis = axes.xaxis if side == "x" else axes.yaxis
+    axis.set_ticks(ticks, list(map(str, ticks)))
+    axis.set_ticks([], minor=True)
