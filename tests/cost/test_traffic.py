@@ -1,4 +1,4 @@
-"""Elements moved by whole networks, against a count that was made elsewhere."""
+"""Whole networks, against counts that were made elsewhere: elements moved, and parameters."""
 
 import csv
 from pathlib import Path
@@ -75,3 +75,9 @@ def test_fewer_multiply_adds_are_not_less_traffic():
     )
     assert round(1 - v2_macs / v1_macs, 2) == 0.47
     assert v2_elements > v1_elements
+
+
+def test_the_three_counts_of_parameters():
+    """Of MobileNet v2, as tensorflow/models, torchvision and Keras print them."""
+    total = summarize(create_model("mobilenet_v2", rng=0), (3, 224, 224))
+    assert (total.weights, total.params, total.values) == (3469760, 3504872, 3538984)
