@@ -34,12 +34,14 @@ def run(name):
 
 
 def drawn(result, path):
-    """Draw the picture of a result, and return how many axes it has, and its texts."""
+    """Draw the picture of a result, and return its axes."""
     figures = []
     draw = result.draw
     object.__setattr__(result, "draw", lambda figure: (figures.append(figure), draw(figure)))
     *_, picture = result.save(path)
     assert picture.stat().st_size > 10_000
     axes = figures[0].axes
-    assert all(a.get_xlabel() or a.get_ylabel() for a in axes), "what is shown has a name"
+    assert all(a.get_xlabel() or a.get_title() for a in axes), "each panel has a name"
+    assert any(a.get_xlabel() for a in axes)
+    assert any(a.get_ylabel() or a.get_yticklabels() for a in axes)
     return axes
