@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "warmup": {"ops", "nets"},
     "bench": {"ops", "optim", "cost", "nets", "files", "extras", "bench"},
     "experiments": {
-        "ops", "layer", "layers", "blocks", "init", "nets", "cost", "bench", "plots", "files",
+        "ops", "layer", "layers", "blocks", "init", "optim", "nets", "cost", "bench", "files",
         "extras", "experiments",
     },
     "roofline": {"ops", "cost", "nets", "files", "extras", "bench", "roofline"},

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npnets import create_model
 from npnets.bench.timing import describe, one_thread, without_collector
 from npnets.cost import kinds
 from npnets.cost.summary import multiply_adds
 from npnets.cost.trace import traced
 from npnets.experiments import picture
 from npnets.experiments.result import Result, Table, Verdict
+from npnets.nets import create_model
 from npnets.ops.op import watch
 
 MODELS = "mobilenet_v1", "mobilenet_v2", "shufflenet_v1_x1_0_g3", "shufflenet_v2_x1_0"

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npnets import create_model, list_models
 from npnets.bench.timing import Comparison, compare, one_thread
 from npnets.cost import kinds, summarize
 from npnets.experiments import picture
 from npnets.experiments.result import Result, Table, Verdict
+from npnets.nets import create_model, list_models
 
 SIZE = 224
 SHORTEST = 5.0  # seconds; with less, FEW of the networks run
