@@ -32,8 +32,8 @@ MAY_IMPORT = {
     "warmup": {"ops", "nets"},
     "bench": {"ops", "optim", "cost", "nets", "files", "extras", "bench"},
     "experiments": {
-        "ops", "layer", "layers", "blocks", "init", "optim", "nets", "cost", "bench", "files",
-        "extras", "experiments",
+        "ops", "layer", "layers", "blocks", "init", "optim", "nets", "cost", "bench", "plots",
+        "files", "extras", "experiments",
     },
     "roofline": {"ops", "cost", "nets", "files", "extras", "bench", "roofline"},
 }
