@@ -9,8 +9,8 @@ the last one behind the sum, and with and without the shortcut. The paper does n
 channels are inside: c/4, as in ResNet, and c. Three ways: each operation of npnets a pass of its
 own; in place, in NumPy; and fused, where the convolution applies the ReLU as it writes.
 
-What a CPU may change. An element-wise pass costs what its memory costs, so that caches decide; and
-fused it costs next to nothing.
+What a CPU may change. An element-wise pass costs what its memory costs, so that caches decide;
+fused, it is spared a way through memory, if there was one.
 """
 
 import functools
@@ -189,8 +189,8 @@ def _verdicts(found):
             all(ratio.q3 < 1 for ratio in fused),
             "fused, it takes " + ", ".join(f"{ratio.median:.2f}" for ratio in fused) + " of the "
             f"time; without ReLU and shortcut it is still {listed['fused']} times as fast",
-            "only two of the three ReLUs can be fused, those on the few channels inside, and the "
-            "sum stays a pass of its own",
+            "the maps stay in a cache, where a pass of its own is as cheap; and the sum, and the "
+            "ReLU behind it, stay passes anyway",
         ),
     )
 

@@ -190,15 +190,15 @@ def _verdicts(speeds):
             "ShuffleNet v2 is faster than ShuffleNet v1 and MobileNet v2 at every width and size",
             all(row[family] < 1 for row in best.values() for family in others[:2]),
             f"relative to it, {listed}",
-            "of the smallest units the calls take most of the time, and both have as many",
+            "in the smallest units the calls take most of the time, and both have as many",
         ),
         Verdict(
             "and than a depthwise separable unit",
             all(row[others[2]] < 1 for row in best.values()),
             f"MobileNet v1 reaches up to {max(row[others[2]] for row in best.values()):.2f} of "
             "its speed",
-            "that unit has the fewest operations, one large matrix product, and no shortcut, as "
-            "Xception has; in section 4 the paper, too, finds MobileNet v1 the fastest on a GPU",
+            "that unit has the fewest operations, one large matrix product, and not the shortcut "
+            "of Xception; in section 4 the paper, too, finds MobileNet v1 the fastest on a GPU",
         ),
     )
 

@@ -6,7 +6,7 @@ from quick import drawn, run
 
 from npnets import create_model
 from npnets.cost import kinds
-from npnets.experiments import shares, variants
+from npnets.experiments import correlation, shares, variants
 
 
 def test_a_pie_is_of_the_medians_of_each_operation():
@@ -65,19 +65,19 @@ def test_correlations_are_those_of_scipy():
     stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 8, 30), rng.standard_normal(30)
-    assert variants.spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
-    assert variants.pearson(a, b) == pytest.approx(stats.pearsonr(a, b).statistic)
-    np.testing.assert_array_equal(variants.ranks([5, 1, 5, 0]), [2.5, 1, 2.5, 0])
-    assert variants.spearman([1, 2, 3], [10, 200, 3000]) == 1
-    assert variants.spearman([1, 2, 3], [3, 2, 1]) == -1
+    assert correlation.spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+    assert correlation.pearson(a, b) == pytest.approx(stats.pearsonr(a, b).statistic)
+    np.testing.assert_array_equal(correlation.ranks([5, 1, 5, 0]), [2.5, 1, 2.5, 0])
+    assert correlation.spearman([1, 2, 3], [10, 200, 3000]) == 1
+    assert correlation.spearman([1, 2, 3], [3, 2, 1]) == -1
 
 
 def test_a_power_law_is_found_again():
     x = np.array([1.0, 10, 100, 1000])
-    p, off = variants.power_law(x, 3 * x**0.5)
+    p, off = correlation.power_law(x, 3 * x**0.5)
     assert p == pytest.approx(0.5)
     assert off == pytest.approx(0, abs=1e-12)
-    _, off = variants.power_law([1.0, 1.0, 2.0, 2.0], [0.9, 1.0 / 0.9, 1.8, 2 / 0.9])
+    _, off = correlation.power_law([1.0, 1.0, 2.0, 2.0], [0.9, 1.0 / 0.9, 1.8, 2 / 0.9])
     assert off == pytest.approx(0.1, abs=0.012)
 
 
@@ -103,3 +103,12 @@ def test_variants_list_exact_counts_and_the_paper_s_law(tmp_path):
     assert macs["shufflenet_v1_x1_0_g3"] == 137_460_672
     assert laws.column("exponent p")[:3] == pytest.approx([0.750, 0.745, 0.749], abs=5e-4)
     assert len(drawn(result, tmp_path)) == 3
+
+
+def test_the_unlike_pair_has_equal_multiply_adds_and_unlike_times():
+    def network(name, macs, seconds):
+        return variants.Network(name, {"folded": {"multiply-adds": macs}}, {"folded": seconds})
+
+    others = network("small", 10, 1.0), network("large", 1000, 90.0), network("a", 100, 5.0)
+    slow, fast = network("slow", 103, 7.0), network("fast", 99, 3.0)
+    assert variants.unlike_pair([*others, slow, fast], "folded") == (slow, fast)
