@@ -129,7 +129,7 @@ def run(seconds=30.0, rng=0):
 
 
 NOTES = (
-    "As n grows, pinv(T)·y tends to x/2. Twice that is no way back either: its error falls as 1/√n.",
+    "As n grows, pinv(T)·y tends to x/2. Twice that is no way back: its error falls as 1/√n.",
     "With n = 2 the error has no mean over T, as T can be nearly singular: medians are shown.",
     f"The centre is one of {POINTS} points, and always lost: 0.1 % stays for any n.",
     "Whether a network is more accurate with linear bottlenecks (figure 6) takes ImageNet, and is "
