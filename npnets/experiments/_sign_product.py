@@ -43,15 +43,15 @@ from npnets.optim import SGD, Cosine
 
 GROUPS, IN_CHANNELS, CHANNELS = 8, 16, 64
 A, B_APART, B_TOGETHER = 0, 15, 1  # in the first group; in the last; in the first
-BATCH, STEPS, LR, MOMENTUM = 256, 500, 0.3, 0.9
-TESTED = 4096  # draws; each is asked with all four signs of x_a and x_b
+BATCH, STEPS, LR, MOMENTUM = 256, 400, 0.3, 0.9
+TESTED, EVERY = 512, 25  # draws, each with all four signs of x_a and x_b; every so many steps
 
 BOUND, LOWEST_LOSS = 0.75, math.log(2)  # without shuffle, a and b apart: see above
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trained network gets right, and its mean loss in nats, on the test draws."""
+    """What a network gets right, and its mean loss in nats, on the test draws."""
 
     accuracy: float
     loss: float
@@ -94,36 +94,32 @@ def all_signs(x, b):
     return np.concatenate(copies)
 
 
-def train(shuffled, b, rng, steps=STEPS):
-    """Return a network that has learned the task for some steps, in eval mode.
+def learn(shuffled, b, seed, steps=STEPS):
+    """Return the Outcomes of a seed along its training: before it, and after each EVERY steps.
 
-    Its arrays are so small that kernels would wait for their threads: it runs without them.
+    A seed draws the same images with and without shuffle. The arrays are so small that kernels
+    would wait for their threads: the networks run without them.
     """
+    rng = np.random.default_rng(seed)
+    tested = all_signs(draw_inputs(TESTED, rng), b)
     net = network(shuffled, rng)
     optimizer, schedule = SGD(net.parameters(), momentum=MOMENTUM), Cosine(LR, steps)
     with ops.use_kernels(False):
+        course = [examine(net, tested, b)]
         for step in range(steps):
             x = draw_inputs(BATCH, rng)
-            dlogits = ops.cross_entropy_backward(net.forward(x), label(x, b))
-            net.backward(dlogits)
+            net.backward(ops.cross_entropy_backward(net.train().forward(x), label(x, b)))
             optimizer.step(schedule(step))
-    return net.eval()
+            if (step + 1) % EVERY == 0:
+                course.append(examine(net, tested, b))
+    return course
 
 
-def examine(net, b, rng):
-    """Return the Outcome on draws with all four signs each: there the bound is exact."""
-    x = all_signs(draw_inputs(TESTED, rng), b)
-    with ops.use_kernels(False):
-        logits = net.forward(x)
-    labels = label(x, b)
+def examine(net, x, b):
+    """Return the Outcome on images that have all four signs each: there the bound is exact."""
+    logits, labels = net.eval().forward(x), label(x, b)
     accuracy = float((logits.argmax(axis=1) == labels).mean())
     return Outcome(accuracy, float(ops.cross_entropy(logits, labels)))
-
-
-def learn(shuffled, b, seed, steps=STEPS):
-    """Return the Outcome of a seed. It draws the same images with and without shuffle."""
-    rng = np.random.default_rng(seed)
-    return examine(train(shuffled, b, rng, steps), b, rng)
 
 
 def best_additive_accuracy(rng):

@@ -33,7 +33,7 @@ from npnets.experiments.result import Result, Table, Verdict
 from npnets.nets.shufflenet_v1 import TABLE_1, ShuffleNetV1, round_up
 
 PAIRS = (12, 3), (60, 3), (96, 8), (24, 8)  # channels, groups
-SEEDS = 5
+SEEDS, STEPS = 5, task.STEPS
 
 # Table 3: top-1 error in % on ImageNet, without and with shuffle, by scale and groups.
 TABLE_3 = {
@@ -76,7 +76,10 @@ def run(seconds=30.0, rng=0):
         for shuffled in (False, True)
     }
     seeds = rng.integers(2**31, size=SEEDS).tolist()
-    learned = {name: [task.learn(*way, seed) for seed in seeds] for name, way in WAYS.items()}
+    courses = {
+        name: [task.learn(*way, seed, STEPS) for seed in seeds] for name, way in WAYS.items()
+    }
+    learned = {name: [course[-1] for course in found] for name, found in courses.items()}
     reach, units = reach_table(reaches), unit_table()
     return Result(
         name="groups",
@@ -85,11 +88,15 @@ def run(seconds=30.0, rng=0):
         source="ShuffleNet, arXiv:1707.01083, sections 3.1 and 3.2, tables 1 and 3",
         tables=(reach, units, learned_table(learned), width_table()),
         verdicts=(*reach_verdicts(reach, units), *learned_verdicts(learned), width_verdict()),
-        draw=lambda figure: draw(figure, reaches, learned),
+        draw=lambda figure: draw(figure, reaches, courses),
         notes=NOTES,
         measured={
             "seeds": seeds,
-            "learned": {name: [asdict(o) for o in found] for name, found in learned.items()},
+            "every": task.EVERY,
+            "learned": {
+                name: [[asdict(outcome) for outcome in course] for course in found]
+                for name, found in courses.items()
+            },
         },
     )
 
@@ -191,8 +198,12 @@ def width_table():
 def reach_verdicts(reach, units):
     """Return whether outputs are reached as section 3.1 says."""
     full = [row[4] == row[0] for row in reach.rows]
-    halves = [(row[0], row[2].split(" of ")) for row in units.rows]
-    narrow = [name for name, (found, channels) in halves if found != channels]
+    narrow = [
+        f"{row[0]} stage {stage}"
+        for row in units.rows
+        for stage, cell in enumerate(row[2:5], 2)
+        if len(set(cell.split(" of "))) > 1
+    ]
     return (
         Verdict(
             "without shuffle an output is derived from the inputs of its group only (section 3.1)",
@@ -203,7 +214,7 @@ def reach_verdicts(reach, units):
         Verdict(
             "with shuffle, input and output channels are fully related (section 3.1)",
             all(full) and not narrow,
-            f"{sum(full)} of {len(full)} pairs of c and g are; not so stage 2 of "
+            f"{sum(full)} of {len(full)} pairs of c and g are; of the units not those of "
             f"{', '.join(narrow)}",
             "it takes c/g ≥ g channels in a group, within a unit m/g ≥ g; where there are fewer, "
             "a second unit relates the rest",
@@ -245,37 +256,35 @@ def width_verdict():
     )
 
 
-def draw(figure, reaches, learned):
-    """Draw which inputs reach which outputs, and what the networks get right."""
-    figure.set_size_inches(10, 6.4)
+def draw(figure, reaches, courses):
+    """Draw which inputs reach which outputs, and what the networks get right as they learn."""
+    figure.set_size_inches(10, 6.6)
     upper, lower = figure.subfigures(2, 1, height_ratios=(1, 1.1))
     shown = [(12, 3, False), (12, 3, True), (24, 8, False), (24, 8, True)]
     for axes, way in zip(upper.subplots(1, len(shown)), shown, strict=True):
         c, g, shuffled = way
-        axes.imshow(reaches[way], cmap="Blues", vmin=0, vmax=1.2)
+        axes.imshow(reaches[way], cmap="Greys", vmin=0, vmax=1.4)
         axes.set_title(f"c = {c}, g = {g}, {'' if shuffled else 'no '}shuffle", fontsize=10)
-        axes.set_xlabel("input channel")
-        axes.set_ylabel("output channel")
-        axes.set_xticks(range(0, c, 6))
-        axes.set_yticks(range(0, c, 6))
+        axes.set(xlabel="input channel", ylabel="output channel")
+        axes.set(xticks=range(0, c, c // 4), yticks=range(0, c, c // 4))
     upper.suptitle("dark: the input reaches the output of two grouped convolutions", fontsize=10)
-    _accuracies(lower.subplots(), learned)
+    _curves(lower.subplots(), courses)
 
 
-def _accuracies(axes, learned):
-    """Draw a dot for each network, and the bound."""
-    for place, outcomes in enumerate(learned.values()):
-        heights = [100 * o.accuracy for o in outcomes]
-        around = place + np.linspace(-0.15, 0.15, len(heights))
-        axes.plot(around, heights, "o", color=SHADES[0], markersize=6)
-    axes.axhline(100 * task.BOUND, color=PAPER, linestyle="--")
-    axes.annotate("at most, without shuffle and a, b apart", (2.45, 75), (0, 4), ha="right",
-        textcoords="offset points", fontsize=9)  # fmt: skip
-    axes.axhline(50, color="grey", linewidth=0.8, linestyle=":")
-    axes.annotate(
-        "a guess", (2.45, 50), (0, 4), ha="right", textcoords="offset points", fontsize=9
-    )
-    axes.set_xticks(range(len(learned)), learned)
-    axes.set(xlim=(-0.5, 2.5), ylim=(40, 102), ylabel="test accuracy (%)")
-    axes.set_title("learning y = [x_a · x_b > 0]: one dot for each seed", fontsize=10)
+def _curves(axes, courses):
+    """Draw a line for each network, and the bound."""
+    styles = (PAPER, "-"), (SHADES[0], "-"), (SHADES[1], "--")
+    for (name, found), (colour, line) in zip(courses.items(), styles, strict=True):
+        accuracies = 100 * np.array([[o.accuracy for o in course] for course in found]).T
+        steps = task.EVERY * np.arange(len(accuracies))
+        labels = [name] + [None] * (len(found) - 1)
+        axes.plot(steps, accuracies, line, color=colour, linewidth=1.2, label=labels)
+    axes.axhline(100 * task.BOUND, color="black", linewidth=1, linestyle="-.")
+    for height, text in (100 * task.BOUND, "at most, if a, b apart, no shuffle"), (50, "a guess"):
+        axes.annotate(text, (steps[-1], height), (0, 4), ha="right", textcoords="offset points",
+            fontsize=9)  # fmt: skip
+    axes.set(xlim=(0, steps[-1]), ylim=(40, 102), xlabel="steps of training")
+    axes.set_ylabel("test accuracy (%)")
+    axes.set_title("learning y = [x_a · x_b > 0]: one line for each seed", fontsize=10)
+    axes.legend(frameon=False, fontsize=9, loc="center right", bbox_to_anchor=(1, 0.42))
     plain(axes)
