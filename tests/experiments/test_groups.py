@@ -20,7 +20,7 @@ from npnets.layers import BatchNorm, Conv2d
 from npnets.nets import ShuffleNetV1
 from npnets.nets.shufflenet_v1 import TABLE_1
 
-SHORT = 300  # steps of training
+SHORT = 200  # steps of training
 sizes = [(c, g) for g, n in product((1, 2, 3, 4, 8), (1, 2, 3, 5, 8, 12)) for c in [g * n]]
 
 
