@@ -30,7 +30,7 @@ MAY_IMPORT = {
     # what measures stands above what it measures
     "ladder": {"ops"},
     "warmup": {"ops", "nets"},
-    "bench": {"ops", "optim", "cost", "nets", "files", "extras", "bench"},
+    "bench": {"ops", "layers", "init", "optim", "cost", "nets", "files", "extras", "bench"},
     "experiments": {
         "ops", "layer", "layers", "blocks", "init", "optim", "nets", "cost", "bench", "plots",
         "files", "extras", "experiments",
