@@ -174,9 +174,46 @@ def cost_table():
 
 def verdicts(found, costs):
     """Return what holds; all of it is counted, and the same everywhere."""
+    c = int(found[1.0][stages()[STAGE].start].max())
+    printed = (1 - c // 2) / c
+    free = set(costs.column("of it split, concat\nand shuffle")) == {0}
+    moved = costs.column("of the\nunit's, %")
+    return (
+        number_verdict(found),
+        Verdict(
+            "r = (1 − c')/c, as section 3 prints it",
+            math.isclose(printed, RATIO),
+            f"that is {printed:.2f} for c = {c} and c' = {c // 2}; counted is {RATIO}",
+            "a bracket is misplaced: r = 1 − c'/c fits",
+            exact=True,
+        ),
+        falling_verdict(found),
+        Verdict(
+            "the untouched half costs no multiply-adds (figure 3 (c))",
+            free,
+            "the unit has a quarter of those for all channels; but concat and shuffle move "
+            f"{min(moved):.0f} to {max(moved):.0f} % of its elements",
+            exact=True,
+        ),
+    )
+
+
+def number_verdict(found):
+    """Return whether c·r^j is the number, for all pairs of units in a stage."""
     pairs = [pair for matrix in found.values() for pair in within_stages(matrix)]
-    off = [n - c * RATIO**j for c, j, n in pairs]
+    above = [n - c * RATIO**j for c, j, n in pairs]
     as_said = sum(n == exact(c, j) for c, j, n in pairs)
+    return Verdict(
+        "c·r^j channels of unit i connect directly to unit i + j of its stage (section 3)",
+        as_said == len(pairs) and max(map(abs, above)) < 1,
+        f"⌈c/2^j⌉ in {as_said} of {len(pairs)} pairs of units, at all widths: c·r^j, rounded up, "
+        f"by {max(above):.2f} at most",
+        exact=True,
+    )
+
+
+def falling_verdict(found):
+    """Return whether each further unit halves what is left."""
     halved = [
         matrix[i, k + 1] == exact(matrix[i, k], 1)
         for matrix in found.values()
@@ -185,37 +222,12 @@ def verdicts(found, costs):
         for k in range(i, where.stop - 1)
     ]
     beyond = sum(matrix[: w.stop, w.stop :].sum() for matrix in found.values() for w in stages())
-    c = int(found[1.0][stages()[STAGE].start].max())
-    return (
-        Verdict(
-            "c·r^j channels of unit i connect directly to unit i + j of its stage (section 3)",
-            as_said == len(pairs) and max(map(abs, off)) < 1,
-            f"⌈c/2^j⌉ in {as_said} of {len(pairs)} pairs of units, at all widths: c·r^j, rounded "
-            f"up, by {max(off):.2f} at most",
-            exact=True,
-        ),
-        Verdict(
-            "r = (1 − c')/c, as section 3 prints it",
-            math.isclose((1 - c // 2) / c, RATIO),
-            f"that is {(1 - c // 2) / c:.2f} for c = {c} and c' = {c // 2}; counted is {RATIO}",
-            "a bracket is misplaced: r = 1 − c'/c fits",
-            exact=True,
-        ),
-        Verdict(
-            "the reuse falls exponentially with the distance of two units (section 3)",
-            all(halved) and beyond == 0,
-            f"each unit of stride 1 leaves half of what it gets, rounded up, in {sum(halved)} of "
-            f"{len(halved)} cases; one of stride 2 leaves {beyond} channels, as it convolves all",
-            exact=True,
-        ),
-        Verdict(
-            "the untouched half costs no multiply-adds (figure 3 (c))",
-            set(costs.column("of it split, concat\nand shuffle")) == {0},
-            "at a quarter of those for all channels; but concat and shuffle move "
-            f"{min(costs.rows, key=lambda row: row[-1])[-1]:.0f} to "
-            f"{max(costs.rows, key=lambda row: row[-1])[-1]:.0f} % of the unit's elements",
-            exact=True,
-        ),
+    return Verdict(
+        "the reuse falls exponentially with the distance of two units (section 3)",
+        all(halved) and beyond == 0,
+        f"each unit of stride 1 leaves half of what it gets, rounded up, in {sum(halved)} of "
+        f"{len(halved)} cases; one of stride 2 leaves {beyond} channels, as it convolves all",
+        exact=True,
     )
 
 
