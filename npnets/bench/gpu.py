@@ -109,9 +109,8 @@ def check_device(torch, device):
     if device == "cuda" and not torch.cuda.is_available():
         raise RuntimeError(
             "this needs an NVIDIA GPU and a PyTorch that can use it, but PyTorch "
-            f"{torch.__version__} finds none (torch.cuda.is_available() is False). On a machine "
-            "that has one: pip install torch npnets, then this command again. --device cpu tries "
-            "the script without a GPU."
+            f"{torch.__version__} finds none (torch.cuda.is_available() is False). Run the same "
+            "command on a machine that has one. --device cpu tries the script without a GPU."
         )
 
 
