@@ -1,4 +1,4 @@
-"""The command `npnets`: list, summary, check, train, evaluate, predict, bench, warmup."""
+"""The command `npnets`: list, summary, check, train, evaluate, predict, and what measures."""
 
 import argparse
 import difflib
@@ -7,6 +7,9 @@ import sys
 
 from npnets import commands, warmup
 from npnets.bench import command as bench
+from npnets.experiments import command as experiment
+from npnets.papers import command as papers
+from npnets.roofline import command as roofline
 
 FAILURES = ValueError, TypeError, OSError, ImportError, FloatingPointError
 
@@ -80,7 +83,14 @@ def make_parser():
     predict.add_argument("images", nargs="+", metavar="IMAGE", help="image files")
     predict.add_argument("--top", type=int, default=3, help="how many classes (default: 3)")
     bench.add_options(command("bench", bench.bench, "time npnets against PyTorch and others"))
+    experiment.add_options(
+        command("experiment", experiment.command, "measure again what the papers claim")
+    )
+    roofline.add_options(
+        command("roofline", roofline.command, "predict what a model takes here, and measure it")
+    )
     warmup.add_options(command("warmup", warmup.command, "compile all that the networks run"))
+    papers.add_options(command("papers", papers.command, "check what the papers print of cost"))
     return parser
 
 

@@ -23,13 +23,19 @@ MAY_IMPORT = {
     "optim": {"ops", "layer", "layers"},
     "files": set(),
     "checkpoint": {"ops", "layer", "layers", "files"},
-    "cost": {"ops", "layer", "layers"},
+    "cost": {"ops", "layer", "layers", "files", "extras", "cost"},
     "nets": {"ops", "layer", "layers", "blocks", "init", "nets"},
     "extras": set(),
+    "papers": {"ops", "layers", "blocks", "nets", "cost", "files", "papers"},
     # what measures stands above what it measures
     "ladder": {"ops"},
     "warmup": {"ops", "nets"},
-    "bench": {"ops", "optim", "cost", "nets", "files", "extras", "bench"},
+    "bench": {"ops", "layers", "init", "optim", "cost", "nets", "files", "extras", "bench"},
+    "experiments": {
+        "ops", "layer", "layers", "blocks", "init", "optim", "nets", "cost", "bench", "plots",
+        "files", "extras", "experiments",
+    },
+    "roofline": {"ops", "cost", "nets", "files", "extras", "bench", "roofline"},
 }
 OPTIONAL = {"matplotlib", "tqdm", "sklearn", "pooch", "PIL", "torch", "jupytext"}
 
@@ -89,10 +95,13 @@ def test_nothing_imports_the_command_line():
     assert users <= {"npnets.cli", "npnets.__main__"}
 
 
-@pytest.mark.parametrize("above", ["ladder", "warmup", "bench"])
-def test_only_the_command_line_imports_what_measures(above):
+MEASURES = ["ladder", "warmup", "bench", "experiments", "roofline"]
+
+
+@pytest.mark.parametrize("above", MEASURES)
+def test_only_the_command_line_and_what_measures_imports_what_measures(above):
     users = {part(m) for m in MODULES for n in imports(m, everywhere=True) if part(n) == above}
-    assert users <= {"cli", above}
+    assert users <= {"cli", *MEASURES}
 
 
 @pytest.mark.parametrize("module", MODULES)

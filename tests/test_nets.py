@@ -132,7 +132,8 @@ def test_parts_are_built_in_the_order_of_the_forward_pass(network, small_images)
         for name, layer in net.layers().items()
         if not any(isinstance(part, Layer) for part in vars(layer).values())
     ]
-    assert [row.name for row in summarize(net, (3, 64, 64))] == built
+    ran = [row.name for row in summarize(net, (3, 64, 64))]
+    assert [name for name in ran if name in built] == built  # units also add and concatenate
 
 
 def test_the_small_stem_has_no_pooling():

@@ -85,7 +85,7 @@ def network_table(rows):
         if set(columns[name]) == {"–"}:
             del columns[name]
     title = f"{rows[0].group}: {rows[0].title} ({rows[0].count} runs of npnets)"
-    return "\n".join([title, *_table(columns)])
+    return "\n".join([title, *table(columns)])
 
 
 def ops_table(groups):
@@ -100,7 +100,7 @@ def ops_table(groups):
     for k, name in enumerate(names[1:], 1):
         columns[short(name)] = [_beside(rows[k]) for rows in groups]
     title = "single operations, forward (f) or with backward (f+b): ms, and npnets ÷ in brackets"
-    return "\n".join([title, *_table(columns)])
+    return "\n".join([title, *table(columns)])
 
 
 def _beside(row):
@@ -129,7 +129,7 @@ def _or_dash(value, form):
     return "–" if value is None else form.format(value)
 
 
-def _table(columns):
+def table(columns):
     """Return the lines of a table: the first column to the left, the others to the right."""
     widths = [max(map(len, [head, *cells])) for head, cells in columns.items()]
     lines = [list(columns), *zip(*columns.values(), strict=True)]

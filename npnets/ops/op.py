@@ -25,6 +25,7 @@ import functools
 import importlib.util
 import os
 import threading
+import time
 import warnings
 
 import numpy as np
@@ -77,11 +78,48 @@ def kernels_run(*arrays):
     return _on and all(array.dtype in (np.float32, np.float64) for array in arrays)
 
 
+class _Watch(threading.local):
+    callback = None
+
+
+_watch = _Watch()
+
+
+@contextlib.contextmanager
+def watch(callback):
+    """Within the block, call callback(name, arguments, result, seconds) after each operation.
+
+    arguments is a dict by parameter name, of what was given. An operation that runs as a part of
+    another is not told of, nor one that another thread calls, nor one of the callback itself. Of
+    two blocks, the inner one watches.
+    """
+    before, _watch.callback = _watch.callback, callback
+    try:
+        yield
+    finally:
+        _watch.callback = before
+
+
+def _watched(definition, run, args, out, options):
+    callback, _watch.callback = _watch.callback, None
+    try:
+        start = time.perf_counter()
+        result = run(*args, out=out, **options)
+        seconds = time.perf_counter() - start
+        arguments = dict(zip(definition.__code__.co_varnames, args, strict=False)) | options
+        callback(definition.__name__, arguments, result, seconds)
+    finally:
+        _watch.callback = callback
+    return result
+
+
 def op(definition):
     """Make an operation of its NumPy definition."""
 
     @functools.wraps(definition)
     def operation(*args, out=None, **options):
+        if _watch.callback is not None:
+            return _watched(definition, operation, args, out, options)
         arrays = [a for a in (*args, *options.values()) if isinstance(a, np.ndarray)]
         if operation.fast is not None and kernels_run(*arrays):
             try:
