@@ -31,6 +31,7 @@ import warnings
 import numpy as np
 
 from npnets.ops.memory import into
+from npnets.ops.threads import layer_by_layer
 
 KERNELS = {}  # name of the operation -> the operation, for the test that walks all kernels
 
@@ -91,11 +92,12 @@ def watch(callback):
 
     arguments is a dict by parameter name, of what was given. An operation that runs as a part of
     another is not told of, nor one that another thread calls, nor one of the callback itself. Of
-    two blocks, the inner one watches.
+    two blocks, the inner one watches. A folded network goes layer by layer here, on this thread.
     """
     before, _watch.callback = _watch.callback, callback
     try:
-        yield
+        with layer_by_layer():
+            yield
     finally:
         _watch.callback = before
 

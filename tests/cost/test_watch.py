@@ -5,10 +5,11 @@ import threading
 import numpy as np
 import pytest
 
-from npnets import MobileNetV2, ShuffleNetV2, ops
+from npnets import MobileNetV2, ShuffleNetV2, create_model, ops
 from npnets.cost.trace import trace, traced
 from npnets.layers import PointwiseConv2d, Sequential
 from npnets.ops.op import watch
+from npnets.ops.threads import IMAGES
 
 X = np.arange(-12, 12, dtype=np.float32).reshape(1, 4, 2, 3)
 
@@ -102,3 +103,12 @@ def test_an_error_leaves_no_trace_in_the_network():
     with pytest.raises(ValueError, match="input channels"), traced(net):
         net.forward(X)
     assert not any("forward" in vars(layer) for layer in net.layers().values())
+
+
+def test_of_a_folded_network_each_operation_is_told_once_however_many_images():
+    net, told = create_model("mobilenet_v1_x0_25", num_classes=4, rng=0).eval().fold(), []
+    for N in (1, 3 * IMAGES):
+        with watch(lambda name, *_: told.append(name)):
+            net.forward(np.ones((N, 3, 32, 32), np.float32))
+    assert len(told) == 2 * (1 + 2 * 13 + 2)
+    assert told[: len(told) // 2] == told[len(told) // 2 :]
