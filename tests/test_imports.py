@@ -34,9 +34,9 @@ MAY_IMPORT = {
     "experiments": {
         "ops", "layer", "layers", "blocks", "init", "optim", "nets", "cost", "bench", "plots",
         "files", "extras", "experiments",
-    },  # fmt: skip
+    },
     "roofline": {"ops", "cost", "nets", "files", "extras", "bench", "roofline"},
-}
+}  # fmt: skip
 OPTIONAL = {"matplotlib", "tqdm", "sklearn", "pooch", "PIL", "torch", "jupytext"}
 
 
