@@ -47,7 +47,7 @@ MAY_IMPORT = {
         "experiments",
     },
     "roofline": {"ops", "cost", "nets", "files", "extras", "bench", "roofline"},
-}
+}  # fmt: skip
 OPTIONAL = {"matplotlib", "tqdm", "sklearn", "pooch", "PIL", "torch", "jupytext"}
 
 
