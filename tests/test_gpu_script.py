@@ -119,7 +119,7 @@ def test_it_runs_on_the_cpu(tmp_path, capsys, short, torch):
     assert keys == [(MODEL, n, form) for n, form in itertools.product((1, 2), gpu.LAYOUTS)]
     for row in rows:
         assert row.multiply_adds == row.batch * cost.macs
-        assert row.elements - cost.params == row.batch * (cost.elements - cost.params)
+        assert row.elements - cost.values == row.batch * (cost.elements - cost.values)
         assert 0 < row.ms_q1 <= row.ms <= row.ms_q3
         assert (row.calls, row.size) == (3, 64)
         assert row.gmacs_per_s == pytest.approx(row.multiply_adds / row.ms / 1e6, rel=1e-5)

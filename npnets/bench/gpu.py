@@ -120,7 +120,7 @@ def measure(subject, device, batches=BATCHES, seconds=1.0):
     rows = []
     for batch in batches:
         macs = batch * cost.macs
-        elements = batch * (cost.elements - cost.params) + cost.params  # parameters are read once
+        elements = batch * (cost.elements - cost.values) + cost.values  # weights are read once
         shape = batch, subject.channels, subject.size, subject.size
         for layout in LAYOUTS:
             found = stats.summarize(forward_times(twin, shape, layout, device, seconds))
