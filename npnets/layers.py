@@ -60,10 +60,6 @@ class Conv2d(Layer):
     def _arrays(self):
         return self.weight.value, None if self.bias is None else self.bias.value
 
-    def macs(self, y_shape):
-        """Return the multiply-adds for an output of this shape: C/g · K² for each number."""
-        return int(np.prod(y_shape)) * self.weight.value[0].size
-
     def _options(self):
         return {**self.window, "groups": self.groups}
 
@@ -128,10 +124,6 @@ class Linear(Layer):
         (x,) = self.saved()
         dx, self.weight.grad, self.bias.grad = ops.linear_backward(dy, x, self.weight.value)
         return dx
-
-    def macs(self, y_shape):
-        """Return the multiply-adds of an output of this shape."""
-        return int(np.prod(y_shape)) * self.weight.value.shape[1]
 
     def describe(self):
         O, I = self.weight.value.shape

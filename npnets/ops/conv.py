@@ -12,7 +12,7 @@ import numpy as np
 
 from npnets.ops import check
 from npnets.ops.bias import Finish, finish
-from npnets.ops.memory import into
+from npnets.ops.memory import into, zeros
 from npnets.ops.op import jit, op, plain
 from npnets.ops.threads import share
 from npnets.ops.window import four_sides, output_shape, pad, taps, unpad
@@ -83,7 +83,7 @@ def conv2d_kernel(
     flat_weight, y_flat = weight.reshape(len(weight), -1), y.reshape(*shape[:2], -1)
 
     def product(first, last):  # one image after another: its columns stay in the cache
-        columns = np.zeros((*x.shape[1:2], *weight.shape[2:], *shape[2:]), x.dtype)
+        columns = zeros((*x.shape[1:2], *weight.shape[2:], *shape[2:]), x.dtype)
         for n in range(first, last):
             _columns(x[n], columns, taps, stride)
             np.matmul(flat_weight, columns.reshape(flat_weight.shape[1], -1), out=y_flat[n])
@@ -128,7 +128,7 @@ def conv2d_backward_kernel(
     sums = np.zeros((len(parts), *weight.shape), x.dtype)
 
     def product(part, dflat):
-        columns = np.zeros((*x.shape[1:2], *weight.shape[2:], *dy.shape[2:]), x.dtype)
+        columns = zeros((*x.shape[1:2], *weight.shape[2:], *dy.shape[2:]), x.dtype)
         flat = columns.reshape(flat_weight.shape[1], -1)
         for n in range(part.start, part.stop):
             image, dx[n] = dy[n].reshape(len(weight), -1), 0
