@@ -2,8 +2,9 @@
 
 import numpy as np
 
-PAPER = "#b5651d"
-SHADES = "#1f3b57", "#5b84ad", "#a9c1d9", "#6b7f5a", "#8a6d3b", "#d99a5b"
+from npnets.plots import INK, PAPER
+
+SHADES = INK, "#5b84ad", "#a9c1d9", "#6b7f5a", "#8a6d3b", "#d99a5b"
 HATCHES = "", "//", "", "..", "\\\\", "xx"
 FAMILIES = {
     "mobilenet_v1": ("MobileNet v1", SHADES[0], "o"),

@@ -55,7 +55,15 @@ _threads = _cores()
 _calls = queue.SimpleQueue()  # what helpers wait for: jobs with parts to take
 _helpers = []
 _hiring = threading.Lock()
-_here = threading.local()  # of each thread: whether it is .in_a_part, or goes .layer_by_layer
+
+
+class _Here(threading.local):
+    """What each thread knows of itself: is it at work on a part, does it go layer by layer?"""
+
+    in_a_part = layer_by_layer = False
+
+
+_here = _Here()
 
 
 def thread_count():
@@ -70,7 +78,7 @@ def share(work, count, size):
     Within a part, what is shared again is the work of the same thread.
     """
     with one_blas_thread:
-        if _threads == 1 or count < 2 or size < SMALL or getattr(_here, "in_a_part", False):
+        if _threads == 1 or count < 2 or size < SMALL or _here.in_a_part:
             if count:
                 work(0, count)
             return
@@ -92,7 +100,7 @@ def by_images(forward, x):
     MobileNet v2 take 458 ms layer by layer, 344 by 8, 394 by 4, and 565 one by one.
     """
     parts = [x[n : n + IMAGES] for n in range(0, len(x), IMAGES)]
-    if len(parts) < 2 or getattr(_here, "layer_by_layer", False):
+    if len(parts) < 2 or _here.layer_by_layer:
         return forward(x)
     results = [None] * len(parts)
 
@@ -108,7 +116,7 @@ def by_images(forward, x):
 def layer_by_layer():
     """Within the block `by_images` takes all images of this thread at once, so that whoever
     watches the operations sees each once."""
-    before, _here.layer_by_layer = getattr(_here, "layer_by_layer", False), True
+    before, _here.layer_by_layer = _here.layer_by_layer, True
     try:
         yield
     finally:

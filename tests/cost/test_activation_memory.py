@@ -4,8 +4,9 @@ import weakref
 
 import numpy as np
 import pytest
+from smallest import networks
 
-from npnets import MobileNetV1, MobileNetV2, ShuffleNetV1, ShuffleNetV2, ops
+from npnets import MobileNetV1, MobileNetV2, ShuffleNetV1, ops
 from npnets.cost import memory
 from npnets.cost.trace import memory_of
 from npnets.layers import BatchNorm, Conv2d, Layer, PointwiseConv2d, ReLU, Sequential
@@ -16,13 +17,6 @@ from npnets.ops.op import watch
 
 IMAGE = 3, 224, 224
 UNITS = InvertedResidual, ShuffleUnit, SplitUnit, DownUnit
-NETWORKS = [
-    (MobileNetV1, {"width_mult": 0.25}),
-    (MobileNetV2, {"width_mult": 0.35}),
-    (ShuffleNetV1, {"scale": 0.25}),
-    (ShuffleNetV2, {"width_mult": 0.5}),
-]
-networks = pytest.mark.parametrize(("network", "options"), NETWORKS)
 
 
 class Shortcut(Layer):

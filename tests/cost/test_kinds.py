@@ -1,8 +1,8 @@
 """What each operation is, in words, and what share of a network each kind has."""
 
 import pytest
+from smallest import NETWORKS, networks
 
-from npnets import MobileNetV1, MobileNetV2, ShuffleNetV1, ShuffleNetV2
 from npnets.cost import summarize
 from npnets.cost.kinds import KINDS
 from npnets.layers import (
@@ -16,14 +16,6 @@ from npnets.layers import (
     ReLU,
     Sequential,
 )
-
-NETWORKS = [
-    (MobileNetV1, {"width_mult": 0.25}),
-    (MobileNetV2, {"width_mult": 0.35}),
-    (ShuffleNetV1, {"scale": 0.25}),
-    (ShuffleNetV2, {"width_mult": 0.5}),
-]
-networks = pytest.mark.parametrize(("network", "options"), NETWORKS)
 
 KINDS_OF = [
     (Conv2d(4, 4, 3), "convolution"),

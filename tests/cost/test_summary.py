@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+from smallest import networks
 
 from npnets import MobileNetV1, MobileNetV2, ShuffleNetV1, ShuffleNetV2, ops
 from npnets.cost import summarize
@@ -24,14 +25,6 @@ from npnets.layers import (
 from npnets.nets.mobilenet_v2 import InvertedResidual
 from npnets.nets.shufflenet_v1 import ShuffleUnit
 from npnets.nets.shufflenet_v2 import DownUnit, SplitUnit
-
-NETWORKS = [
-    (MobileNetV1, {"width_mult": 0.25}),
-    (MobileNetV2, {"width_mult": 0.35}),
-    (ShuffleNetV1, {"scale": 0.25}),
-    (ShuffleNetV2, {"width_mult": 0.5}),
-]
-networks = pytest.mark.parametrize(("network", "options"), NETWORKS)
 
 
 def multiplications(layer, x_shape):
