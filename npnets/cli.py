@@ -10,6 +10,7 @@ from npnets.bench import command as bench
 from npnets.experiments import command as experiment
 from npnets.papers import command as papers
 from npnets.roofline import command as roofline
+from npnets.tutorials import command as tutorials
 
 FAILURES = ValueError, TypeError, OSError, ImportError, FloatingPointError
 
@@ -91,6 +92,9 @@ def make_parser():
     )
     warmup.add_options(command("warmup", warmup.command, "compile all that the networks run"))
     papers.add_options(command("papers", papers.command, "check what the papers print of cost"))
+    tutorials.add_options(
+        command("tutorials", tutorials.command, "list, copy and open the chapters to work through")
+    )
     return parser
 
 

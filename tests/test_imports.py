@@ -47,8 +47,9 @@ MAY_IMPORT = {
         "experiments",
     },
     "roofline": {"ops", "cost", "nets", "files", "extras", "bench", "roofline"},
+    "tutorials": {"files", "extras", "tutorials"},
 }  # fmt: skip
-OPTIONAL = {"matplotlib", "tqdm", "sklearn", "pooch", "PIL", "torch", "jupytext"}
+OPTIONAL = {"matplotlib", "tqdm", "sklearn", "pooch", "PIL", "torch", "jupytext", "nbclient"}
 
 
 def imports(module, *, everywhere):

@@ -1,5 +1,11 @@
-"""What the chapters of the course share: how they draw, and whether they run in quick mode."""
+"""What the chapters of tutorials/ import, and what finds, runs, checks and hands them out.
+
+`QUICK` is for the chapters: where it is true they take smaller sizes and fewer repeats. In reading
+order: `chapters`, where they are; `execute`, how a text becomes a notebook with outputs;
+`exercises`, what is asked; `student`, the same without solutions; `bar`, what a program can check
+of a good chapter; `command`, `npnets tutorials`.
+"""
 
 import os
 
-QUICK = os.environ.get("NPNETS_QUICK") == "1"  # short measurements, as the tests use
+QUICK = os.environ.get("NPNETS_QUICK") == "1"

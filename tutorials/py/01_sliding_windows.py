@@ -37,7 +37,6 @@ from npnets.tutorials import QUICK, draw
 x = np.array([1.0, 3.0, 2.0, 5.0, 4.0])
 weight = np.array([-1.0, 0.0, 1.0])
 y = np.array([np.sum(weight * x[p : p + 3]) for p in range(3)])
-print(y)
 assert y.tolist() == [1, 2, 2]
 
 # %%
@@ -158,7 +157,6 @@ def conv2d_loops(x, weight, stride=1, padding=0, dilation=1, groups=1):
 x = np.array([[1, 2, 0, 1], [0, 1, 3, 1], [2, 1, 0, 2], [1, 0, 1, 1]], float)[None, None]
 weight = np.array([[1, 0, 0], [0, 2, 0], [0, 0, -1]], float)[None, None]
 y = conv2d_loops(x, weight)
-print(y[0, 0])
 assert y[0, 0].tolist() == [[3, 6], [1, 0]]
 
 # %%
@@ -295,7 +293,6 @@ def correlate_dx(dy, weight, H, stride=1, padding=0, dilation=1):
 
 
 dx = correlate_dx(np.ones(3), np.ones(3), H=8, stride=2)
-print("windows that see each of 8 pixels, with stride 2:", dx)
 assert dx.tolist() == [1, 1, 2, 1, 2, 1, 1, 0]
 
 # %% [markdown]
@@ -320,7 +317,6 @@ for K, stride, padding, dilation in itertools.product((1, 2, 3), (1, 2, 3), (0, 
         errors.append(abs(dy @ change / 2 - dx[h]) / abs(dx).max())
     gaps.append(abs(dy @ correlate(x, weight, *window) - dx @ x))
 print(f"{len(errors)} slopes; largest relative error {max(errors):.1e}; about 1e-15 expected")
-print(f"{len(gaps)} times dy·y = dx·x; largest difference {max(gaps):.1e}")
 assert max(errors) < 1e-13 and max(gaps) < 1e-13
 
 # %%
