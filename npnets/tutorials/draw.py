@@ -41,14 +41,14 @@ def figure(width=7, height=2.6, rows=1, columns=1, **options):
     width and height are in inches; options are those of matplotlib's `Figure.subplots`.
     """
     require("matplotlib", "tutorials")
+    from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.style import context
 
-    with context(STYLE):
-        made = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(made)
-        return made, made.subplots(rows, columns, **options)
+    style.use(STYLE)
+    made = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(made)
+    return made, made.subplots(rows, columns, **options)
 
 
 def picture(figure, alt, dpi=110):
@@ -56,8 +56,6 @@ def picture(figure, alt, dpi=110):
 
     Raises ValueError where alt is no sentence, or where axes do not say what they show.
     """
-    from matplotlib.style import context
-
     if len(alt.split()) < 5:
         raise ValueError(f"alt must say in words what the picture shows, got {alt!r}")
     for axes in figure.axes:
@@ -66,8 +64,7 @@ def picture(figure, alt, dpi=110):
         if axes.axison and not enough(labels):
             raise ValueError(f"axes {axes.get_title()!r} need a label on each axis, got {labels}")
     png = io.BytesIO()
-    with context(STYLE):
-        figure.savefig(png, format="png", dpi=dpi, metadata={"Software": None})
+    figure.savefig(png, format="png", dpi=dpi, metadata={"Software": None})
     return Picture(png.getvalue(), alt, round(figure.get_figwidth() * 100))
 
 
@@ -100,7 +97,7 @@ def coverage(axes, H, K, stride=1, padding=0, dilation=1):
     for i in range(K):
         seen[dilation * i + stride * np.arange(count)] += 1
     row = np.pad(np.arange(H, dtype=float), padding, constant_values=np.nan)
-    title = f"H {H}, stride {stride}, padding {padding}, dilation {dilation}: {count} windows"
+    title = f"H {H}, stride {stride}, padding {padding}, dilation {dilation}\n{count} windows"
     squares(axes, row, title, shade=0.18 * seen)
     axes.set_ylim(1.6, -0.6)
     for column, number in enumerate(seen):
@@ -158,17 +155,24 @@ def bars(axes, names, values, form=".3g", shades=None, horizontal=False):
     axes.margins(**{"x" if horizontal else "y": 0.15})
 
 
-def heat(figure, axes, array, label, xlabel, ylabel, form=None):
-    """Draw a 2-D array as shades of grey, dark for large, with a scale that says `label`."""
-    image = axes.imshow(array, cmap="Greys", interpolation="nearest")
+def heat(axes, array, labels, form=None, scale=None, limits=None):
+    """Draw a 2-D array as shades of grey, dark for large.
+
+    labels are those of the x axis and of the y axis. What a shade means is said by the numbers
+    where form is a format, and by a scale where `scale` is its label. limits are the values that
+    are white and black; left out, the smallest and the largest.
+    """
+    low, high = (np.min(array), np.max(array)) if limits is None else limits
+    image = axes.imshow(array, cmap="Greys", vmin=low, vmax=high, interpolation="nearest")
     if form is not None:
-        middle = (np.min(array) + np.max(array)) / 2
         for (row, column), value in np.ndenumerate(array):
-            colour = "white" if value > middle else "black"
-            axes.text(column, row, format(value, form), ha="center", va="center", color=colour)
-    axes.set(xlabel=xlabel, ylabel=ylabel)
+            colour = "white" if value > (low + high) / 2 else "black"
+            text = format(value, form)
+            axes.text(column, row, text, ha="center", va="center", fontsize=7.5, color=colour)
+    axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.grid(visible=False)
-    figure.colorbar(image, ax=axes, label=label)
+    if scale is not None:
+        axes.figure.colorbar(image, ax=axes, label=scale)
 
 
 def table(columns):
