@@ -1,6 +1,7 @@
 """What a program can check of the code of a chapter."""
 
 import ast
+import re
 import symtable
 import sys
 
@@ -16,8 +17,8 @@ def code_cells(notebook):
 
 
 def lines(source):
-    """Return how many lines of code are not blank."""
-    return sum(bool(line.strip()) for line in source.splitlines())
+    """Return how many lines there are, those that are blank or only a comment left out."""
+    return sum(bool(line.strip()) and line.strip()[0] != "#" for line in source.splitlines())
 
 
 def width(notebook):
@@ -82,7 +83,7 @@ def random(notebook):
             if isinstance(node, ast.Call) and ast.unparse(node) == "np.random.default_rng()":
                 yield f"cell {number} makes a generator without a seed"
             name = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
-            if name.startswith("np.random.") and name not in RANDOM:
+            if re.fullmatch(r"np\.random\.\w+", name) and name not in RANDOM:
                 yield f"cell {number} uses {name}"
 
 
@@ -91,7 +92,9 @@ def _generators(tree):
     return [
         target.id
         for node in tree.body
-        if isinstance(node, ast.Assign) and "default_rng(" in ast.unparse(node.value)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.value.func) == "np.random.default_rng"
         for target in node.targets
         if isinstance(target, ast.Name)
     ]

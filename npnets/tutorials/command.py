@@ -12,7 +12,7 @@ from npnets.tutorials.progress import progress
 from npnets.tutorials.student import student
 
 FOLDER = "npnets-tutorials"
-READ = re.compile(r"It takes (.+?) to read")
+READ = re.compile(r"It takes\W+(?:about )?(.+?)(?:,| to read| with )")
 
 
 def add_options(parser):

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 KINDS = "warm-up", "derivation", "code", "measurement", "bug hunt", "open"
+HEADINGS = re.compile(r"^#+ .*", re.M)
 HEADING = re.compile(r"### Exercise (\d+\.\d+) \((.+), (\d+) points?\)")
 
 
@@ -44,11 +45,12 @@ def is_code(cell, role):
 
 
 def exercises(notebook):
-    """Return the exercises of a notebook. One ends where another heading begins."""
+    """Return the exercises of a notebook. One ends where a cell has another heading."""
     found, current = [], None
     for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown" and cell["source"].startswith("#"):
-            heading = HEADING.match(cell["source"])
+        headings = HEADINGS.findall(cell["source"]) if cell["cell_type"] == "markdown" else []
+        if headings:
+            heading = HEADING.match(headings[-1])
             current = heading and Exercise(heading[1], heading[2], int(heading[3]))
             if current:
                 found.append(current)
