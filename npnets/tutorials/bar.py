@@ -13,7 +13,8 @@ EXERCISES = 4, 8
 BYTES = 1_500_000
 SECONDS = 180
 FIRST_SCREEN = "After this chapter you can", "You need", "It takes", "download", "It leaves out"
-TAKES = re.compile(r"(?:(\d+) s|under (a|\d+) minutes?) to run")
+TAKES = re.compile(r"(?:(\d+) s|(under|about) (a|two|three) minutes?) to run")
+MINUTES = {"a": 1, "two": 2, "three": 3}
 CAPTION = re.compile(r"\*Figure (\d+)\.(\d+)\.")
 ENDING = "Exercises", "What we now know", "What was measured", "Next question"
 MANNERISMS = re.compile(
@@ -102,7 +103,7 @@ def first_screen(notebook):
 
 
 def time_stated(notebook):
-    """The first screen gives the time that was measured: within a factor of two, or a bound."""
+    """The first screen gives the time that was measured, within a factor of two, or a bound."""
     taken = notebook["metadata"].get("npnets", {}).get("seconds")
     stated = TAKES.search(notebook["cells"][0]["source"])
     if not stated:
@@ -115,11 +116,12 @@ def time_stated(notebook):
         yield f"it takes {taken} s, more than {SECONDS}"
 
 
-def _true(taken, seconds, minutes):
-    """Return whether a run took about so many seconds, or less than so many minutes."""
-    if seconds:
-        return taken / 2 - 5 <= int(seconds) <= 2 * taken + 5
-    return taken < 60 * (1 if minutes == "a" else int(minutes))
+def _true(taken, seconds, how, minutes):
+    """Return whether a run took about so many seconds or minutes, or less."""
+    stated = int(seconds) if seconds else 60 * MINUTES[minutes]
+    if how == "under":
+        return taken < stated
+    return taken / 2 - 5 <= stated <= 2 * taken + 5
 
 
 def prose(notebook):

@@ -1,6 +1,5 @@
 """The command `npnets tutorials`: readers list and copy, teachers build, authors run."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,11 +7,11 @@ from pathlib import Path
 from npnets.extras import require
 from npnets.tutorials import authors, chapters
 from npnets.tutorials.exercises import exercises
+from npnets.tutorials.overview import Table, glances
 from npnets.tutorials.progress import progress
 from npnets.tutorials.student import student
 
 FOLDER = "npnets-tutorials"
-READ = re.compile(r"It takes\W+(?:about )?(.+?)(?:,| to read| with )")
 
 
 def add_options(parser):
@@ -62,19 +61,15 @@ def command(args):
 
 def list_(args):
     """Print title, time and progress of each chapter."""
-    rows = [("chapter", "to read", "to run", "exercises", f"in {args.folder}")]
-    for chapter in _there():
-        notebook = chapter.read()
-        first = notebook["cells"][0]["source"]
-        title = first.partition("\n")[0].removeprefix("# ")
-        read, seconds = READ.search(first), notebook["metadata"].get("npnets", {}).get("seconds")
-        state = progress(notebook, Path(args.folder, chapter.notebook.name))
-        count = len(exercises(notebook))
-        run = f"{seconds:.0f} s" if seconds else "–"
-        rows.append((title, read[1] if read else "–", run, str(count or "–"), state))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(f"{cell:<{k}}" for cell, k in zip(row, widths, strict=True)).rstrip())
+    seen = glances(chapters.folder())
+    mine = [progress(g.notebook, Path(args.folder, f"{g.name}.ipynb")) for g in seen]
+    print(Table({
+        "chapter": [g.title for g in seen],
+        "to read": [g.read for g in seen],
+        "to run": [f"{g.seconds:.0f} s" if g.seconds else "–" for g in seen],
+        "exercises": [str(g.exercises or "–") for g in seen],
+        f"in {args.folder}": mine,
+    }))  # fmt: skip
 
 
 def _there():

@@ -166,7 +166,9 @@ def test_too_many_lines_in_all(notebook):
     [
         ("under a minute", 59, True),
         ("under a minute", 61, False),
-        ("under 2 minutes", 61, True),
+        ("under two minutes", 61, True),
+        ("about a minute", 70, True),
+        ("about a minute", 20, False),
         ("40 s", 70, True),
         ("40 s", 100, False),
     ],

@@ -45,3 +45,14 @@ def test_the_students_version_holds_no_line_of_a_solution_or_hidden_test(chapter
     lines = hidden - open_ - {""}
     assert len(lines) > 2 * len(exercises(notebook)) or not exercises(notebook)
     assert [line for line in lines if json.dumps(line, ensure_ascii=False)[1:-1] in given] == []
+
+
+def test_the_map_and_the_notes_for_teachers_are_of_all_chapters():
+    start, *others = [chapter for chapter in CHAPTERS if chapter.notebook.exists()]
+    assert start.name == "00_start_here"
+    printed = json.dumps([c.get("outputs") for c in start.read()["cells"]], ensure_ascii=False)
+    notes = (start.folder / "TEACHING.md").read_text(encoding="utf-8")
+    for chapter in others:
+        assert f"({chapter.name}.ipynb)" in printed
+        title = chapter.read()["cells"][0]["source"].partition("\n")[0]
+        assert f"#{title}\n" in notes  # ## 1 · Sliding windows
