@@ -15,7 +15,7 @@ SECONDS = 180
 FIRST_SCREEN = "After this chapter you can", "You need", "It takes", "download", "It leaves out"
 TAKES = re.compile(r"(?:(\d+) s|(under|about) (a|two|three) minutes?) to run")
 MINUTES = {"a": 1, "two": 2, "three": 3}
-CAPTION = re.compile(r"\*Figure (\d+)\.(\d+)\.")
+CAPTION = re.compile(r"\*Figures? \d+\.\d+(?:(?:, | and )\d+\.\d+)*\.")
 ENDING = "Exercises", "What we now know", "What was measured", "Next question"
 MANNERISMS = re.compile(
     r"\b(simply|let's|let us|obviously|amazing|powerful|beautiful|elegant|blazing|magic)\b", re.I
@@ -145,15 +145,23 @@ def sections(notebook):
 
 
 def captions(notebook):
-    """Each picture is followed by its caption, and the figures are numbered in their order."""
-    cells, found = notebook["cells"], []
-    for number, cell in enumerate(cells):
+    """The text after a picture begins with its caption, and figures are numbered in order.
+
+    Two pictures may share one: *Figures 1.2 and 1.3. ...*
+    """
+    found, waiting = [], []
+    for number, cell in enumerate(notebook["cells"], 1):
         if any(_pictures(output) for output in cell.get("outputs", ())):
-            after = cells[number + 1] if number + 1 < len(cells) else {"source": ""}
-            caption = CAPTION.match(after["source"])
-            found += [caption.groups()] if caption else []
-            if not caption:
-                yield f"the picture of cell {number + 1} has no caption *Figure 1.2. ...*"
+            waiting.append(number)
+        elif cell["cell_type"] == "markdown":
+            caption = CAPTION.match(cell["source"])
+            named = re.findall(r"(\d+)\.(\d+)", caption[0]) if caption else []
+            found += named
+            if len(named) != len(waiting):
+                yield f"the pictures of cells {waiting} have the captions {named}"
+            waiting = []
+    if waiting:
+        yield f"the pictures of cells {waiting} have no captions"
     yield from _numbered("figure", found, notebook)
 
 

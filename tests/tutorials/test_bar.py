@@ -95,7 +95,7 @@ FLAWS = [
     (change("## 98.1 The", "## 98.2 The"), "the sections are numbered 98.2"),
     (change("## 98.1 The", "## The"), "there is no section"),
     (change("*Figure 98.1.", "*Figure 98.3."), "the figures are numbered 98.3"),
-    (change("*Figure 98.1.", "Figure 98.1:"), "the picture of cell 4 has no caption"),
+    (change("*Figure 98.1.", "Figure 98.1:"), "the pictures of cells [4] have the captions []"),
     (change("is a sign", "is, in 3 ms, a sign"), "names the digits of a timing: '3 ms'"),
     (change("a sign", "after 12 s a sign"), "names the digits of a timing: '12 s'"),
     (drop("98.4 (bug hunt"), "3 exercises are not 4 to 8"),
@@ -136,6 +136,15 @@ def test_a_picture_needs_an_alternative(notebook):
     assert found == ["cell 7 shows a picture without an alt text"]
     notebook["cells"][6]["outputs"][0]["metadata"] = {"image/gif": ALT["image/png"]}
     assert bar.problems(notebook, "00_start_here") == []
+
+
+def test_two_pictures_may_share_a_caption(notebook):
+    picture = cell(notebook, "Picture()")
+    notebook["cells"].insert(4, {**picture, "source": "0"})
+    found = bar.problems(notebook, "98_sums")
+    assert found == ["the pictures of cells [4, 5] have the captions [('98', '1')]"]
+    change("*Figure 98.1.", "*Figures 98.1 and 98.2.")(notebook)
+    assert bar.problems(notebook, "98_sums") == []
 
 
 def test_too_many_and_too_few_words(notebook):
