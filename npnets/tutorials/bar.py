@@ -16,6 +16,7 @@ FIRST_SCREEN = "After this chapter you can", "You need", "It takes", "download",
 TAKES = re.compile(r"(?:(\d+) s|(under|about) (a|two|three) minutes?) to run")
 MINUTES = {"a": 1, "two": 2, "three": 3}
 CAPTION = re.compile(r"\*Figures? \d+\.\d+(?:(?:, | and )\d+\.\d+)*\.")
+TAG, ALT = re.compile(r"<img[^>]*>|!\[[^\]]*\]"), re.compile(r'(?:\balt="|!\[)([^"\]]*)')
 ENDING = "Exercises", "What we now know", "What was measured", "Next question"
 MANNERISMS = re.compile(
     r"\b(simply|let's|let us|obviously|amazing|powerful|beautiful|elegant|blazing|magic)\b", re.I
@@ -51,7 +52,12 @@ def _outputs(notebook):
 
 
 def _pictures(output):
-    return [kind for kind in output.get("data", {}) if kind.startswith("image/")]
+    """Return the alt text of each picture in an output."""
+    data, about = output.get("data", {}), output.get("metadata", {})
+    page = data.get("text/html", "") + data.get("text/markdown", "")
+    alts = [found[1] if (found := ALT.search(tag)) else "" for tag in TAG.findall(page)]
+    images = [kind for kind in data if kind.startswith("image/")]
+    return alts or [about.get(kind, {}).get("alt", "") for kind in images]
 
 
 def size(notebook):
@@ -85,9 +91,8 @@ def _texts_of(output):
 def alternatives(notebook):
     """Each picture says in words what it shows."""
     for number, output in _outputs(notebook):
-        for kind in _pictures(output):
-            if len(output.get("metadata", {}).get(kind, {}).get("alt", "")) < 20:
-                yield f"cell {number} shows a picture without an alt text"
+        if any(len(alt) < 20 for alt in _pictures(output)):
+            yield f"cell {number} shows a picture without an alt text"
 
 
 def first_screen(notebook):

@@ -124,6 +124,7 @@ def _environment(folder, quick):
         **os.environ,
         "IPYTHONDIR": home,
         "NPNETS_QUICK": "1" if quick else "0",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger warns at each start
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
     }
 

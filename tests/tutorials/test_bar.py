@@ -138,6 +138,19 @@ def test_a_picture_needs_an_alternative(notebook):
     assert bar.problems(notebook, "00_start_here") == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [("text/html", '<p><img src="data:," alt="{}"></p>'), ("text/markdown", "![{}](data:,)")],
+)
+def test_a_picture_in_a_page_needs_an_alternative(notebook, kind, form):
+    shown(kind, form.format("One pixel, grey, on its own."))(notebook)
+    assert bar.problems(notebook, "00_start_here") == []
+    notebook["cells"][6]["outputs"][0]["data"] = {kind: form.format("A pixel.")}
+    found = bar.problems(notebook, "00_start_here")
+    assert found == ["cell 7 shows a picture without an alt text"]
+    assert any("[7] have the captions []" in said for said in bar.problems(notebook, "98_sums"))
+
+
 def test_two_pictures_may_share_a_caption(notebook):
     picture = cell(notebook, "Picture()")
     notebook["cells"].insert(4, {**picture, "source": "0"})
