@@ -272,7 +272,7 @@ for panel, values, name in zip(axes, (ops.relu6(line), backward6(1.0, line)), ("
     panel.plot(line, values, marker="")
     panel.set(xlabel="x", ylabel=name, xticks=[-2, 0, 2, 4, 6, 8])
 axes[1].plot([0, 6], backward6(1.0, np.array([0.0, 6.0])), linestyle="", marker="o")
-draw.picture(figure, alt="Left: ReLU6 is 0 up to 0, rises to 6 and stays there. Right: its slope is "
+draw.picture(figure, alt="Left: ReLU6 is 0 up to 0, rises to 6 and stays. Right: its slope is "
              "1 between 0 and 6 and 0 elsewhere, and dots at 0 and 6 lie at 0.")  # fmt: skip
 
 # %% [markdown]
