@@ -369,11 +369,11 @@ draw.picture(figure, alt="Speeds of six rungs on a log scale, once dense and onc
 # A second benchmark, written differently: one image instead of eight, another size, and candidates that take turns, where the ladder runs them one after the other.
 
 # %%
-names, rng = ("im2col", "shifted", "naive", "kernel"), np.random.default_rng(11)
+rng = np.random.default_rng(11)
 x, again = rng.standard_normal((1, 64, 40, 40), np.float32), {}
 for kind, wide in ("dense", 64), ("depthwise", 1):
     weight = rng.standard_normal((64, wide, 3, 3), np.float32)
-    ways = {way: getattr(ladder, f"{kind}_{way}") for way in names}
+    ways = {w: getattr(ladder, f"{kind}_{w}") for w in ("im2col", "shifted", "naive", "kernel")}
     runs = {way: lambda run=run: run(x, weight) for way, run in ways.items()}
     with one_thread():
         again[kind] = compare(runs, seconds=0.2 if QUICK else 2)
@@ -492,7 +492,9 @@ sizes = {"N": 1, "O": 2, "P": 3, "Q": 4}  # or O = 1: an axis of one may stand a
 N, O, P, Q = sizes.values()
 joined = np.arange(O * N * P * Q).reshape(O, N, P, Q)
 assert np.array_equal(joined.reshape(N, O, P, Q), joined.swapaxes(0, 1)), "convicted"
+### BEGIN HIDDEN TESTS
 assert sorted([N, O, P, Q])[1] > 1
+### END HIDDEN TESTS
 
 # %% [markdown]
 # ### Exercise 2.6 (open, 4 points)
