@@ -178,3 +178,34 @@ def heat(axes, array, labels, form=None, scale=None, limits=None):
 def table(columns):
     """Return {heading: cells} as aligned text, the first column to the left."""
     return "\n".join(report.table({head: [*map(str, cells)] for head, cells in columns.items()}))
+
+
+def tinted(axes, array, tint, title="", form="g", rows=(), columns=()):
+    """Draw a 2-D array as squares whose colour is said by `tint`, so that it goes along with them.
+
+    tint is an array of the same shape, from 0, light, to 1, dark: a number that is copied to
+    another array keeps its colour if its tint is copied, too. Below 0, or NaN, it is an empty
+    square with a dotted edge. rows and columns are words to the left of each row and above each
+    column.
+    """
+    from matplotlib import colormaps
+    from matplotlib.patches import Rectangle
+
+    array, tint = np.atleast_2d(array), np.atleast_2d(tint)
+    for (row, column), value in np.ndenumerate(array):
+        dark = tint[row, column]
+        empty = not dark >= 0  # NaN is neither
+        face = "white" if empty else colormaps["YlGnBu"](0.05 + 0.75 * dark)
+        look = {"edgecolor": "#777777", "linestyle": ":" if empty else "-", "linewidth": 0.7}
+        axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=face, **look))
+        ink = "#999999" if empty else "white" if dark > 0.55 else "black"
+        axes.text(column, row, format(value, form), ha="center", va="center", color=ink)
+    for row, word in enumerate(rows):
+        axes.text(-0.7, row, word, ha="right", va="center", fontsize=8)
+    for column, word in enumerate(columns):
+        axes.text(column, -0.6, word, ha="center", va="bottom", fontsize=8)
+    height, width = array.shape
+    left, top = (1.6 if len(rows) else 0), (0.7 if len(columns) else 0)
+    axes.set(xlim=(-0.6 - left, width - 0.4), ylim=(height - 0.4, -0.6 - top), aspect="equal")
+    axes.set_title(title)
+    axes.axis("off")
