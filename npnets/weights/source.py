@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from npnets.layer import Buffer, Parameter
-from npnets.layers import DepthwiseConv2d
+from npnets.layer import Buffer, Layer, Parameter
+from npnets.layers import BatchNorm, DepthwiseConv2d
 from npnets.weights.kinds import PYTORCH, kind_of
+from npnets.weights.options import options_of
+from npnets.weights.preprocessing import Preprocessing
 
 UNIT = re.compile(r"(?:stage(\d+)\.)?unit(\d+)")
 
@@ -46,7 +48,7 @@ class Source:
     maker: str
     network: type
     rows: Mapping[str, str]
-    preprocessing: Mapping = field(default_factory=dict)
+    preprocessing: Preprocessing | None
     kinds: Mapping[str, str] = field(default_factory=lambda: PYTORCH)
     options: Mapping = field(default_factory=dict)
     changes: Mapping[str, Callable] = field(default_factory=dict)
@@ -64,23 +66,19 @@ class Source:
 
     def names(self, net):
         """Return {array of npnets: the maker's name}, without those that the maker lacks."""
-        return {ours: theirs for ours, (theirs, _) in self._pairs(net).items()}
-
-    def kinds_of(self, net):
-        """Return {array of npnets: its Kind there}."""
-        return {ours: kind for ours, (_, kind) in self._pairs(net).items()}
+        return {ours: theirs for ours, (theirs, _) in self.pairs(net).items()}
 
     def shapes(self, net):
         """Return {the maker's name: the shape the array must have} for a network."""
         values = _arrays(net)
-        pairs = self._pairs(net).items()
+        pairs = self.pairs(net).items()
         return {theirs: kind.shape(values[ours].shape) for ours, (theirs, kind) in pairs}
 
     def to_ours(self, net, arrays):
         """Return the state for `net` of a maker's arrays; their names and shapes must fit."""
-        state = {name: np.zeros_like(value) for name, value in _arrays(net).items()}
-        orders = self.orders(net)
-        for ours, (theirs, kind) in self._pairs(net).items():
+        values, orders = _arrays(net), self.orders(net)
+        state = {ours: np.zeros_like(values[ours]) for ours in self.absent}
+        for ours, (theirs, kind) in self.pairs(net).items():
             array = kind.to_ours(arrays[theirs])
             order = orders.get(ours.rpartition(".")[0])
             state[ours] = array if order is None else array[order]
@@ -89,20 +87,35 @@ class Source:
     def to_theirs(self, net):
         """Return the arrays of `net` under the maker's names: what `to_ours` undoes.
 
-        Raises ValueError where the network has what the maker's cannot hold: a bias.
+        Raises ValueError where the maker's network would compute something else with them.
         """
+        self.check(net)
         arrays, orders, values = {}, self.orders(net), _arrays(net)
         for ours in self.absent:
             if values[ours].any():
                 raise ValueError(f"{self.maker} has no {ours}, and that of the network is not 0")
-        for ours, (theirs, kind) in self._pairs(net).items():
+        for ours, (theirs, kind) in self.pairs(net).items():
             order = orders.get(ours.rpartition(".")[0])
             array = values[ours] if order is None else values[ours][np.argsort(order)]
             arrays[theirs] = np.ascontiguousarray(kind.to_theirs(array))
         return arrays
 
-    def _pairs(self, net):
-        """Return {array of npnets: (the maker's name, Kind)}."""
+    def check(self, net):
+        """Raise ValueError unless `net` is built as this maker builds it, layer by layer."""
+        if type(net) is not self.network:
+            raise ValueError(f"a {self.network.__name__} is needed, got {type(net).__name__}")
+        values = _arrays(net)
+        options = options_of(self.network, lambda name: values[name].shape)
+        ours, theirs = described(net), described(self.build(**options, rng=0))
+        for path in [*ours, *theirs]:
+            if ours.get(path) != theirs.get(path):
+                raise ValueError(
+                    f"{self.maker} builds this network otherwise: {path} is {theirs.get(path)} "
+                    f"there, and {ours.get(path)} here"
+                )
+
+    def pairs(self, net):
+        """Return {array of npnets: (the maker's name, its Kind)}."""
         pairs, layers, numbers = {}, net.layers(), unit_numbers(net)
         for name in _arrays(net):
             path, _, array = name.rpartition(".")
@@ -119,6 +132,16 @@ class Source:
         star = f"*{path[unit.end() :]}" if unit else path
         row = self.rows[path] if path in self.rows else self.rows[star]
         return _fill(row, numbers[unit.group()]) if unit else row
+
+
+def described(net):
+    """Return {layer: what it is}, for every layer without layers of its own."""
+    said = {}
+    for path, layer in net.layers().items():
+        if not any(True for _ in layer.parts(Layer)):
+            eps = f", eps={layer.eps}" if isinstance(layer, BatchNorm) else ""
+            said[path] = f"{type(layer).__name__}({layer.describe()}{eps})"
+    return said
 
 
 def unit_numbers(net):
