@@ -50,7 +50,7 @@ def guess(arrays):
 def _fitting(source, arrays):
     """Return the options of the network that has these very shapes; None if there is none."""
     try:
-        options = read_options(source, arrays)
+        options = read_options(source, arrays, {name: name for name in arrays})
         shapes = source.shapes(source.build(**options, rng=0))
     except (ValueError, ZeroDivisionError):  # no network has such widths
         return None

@@ -55,7 +55,7 @@ def sources_of(maker):
 def _network(fit):
     """Return the network with its weights and its preprocessing."""
     net = fit.source.build(**fit.options, rng=0)
-    _check_shapes(fit.source.shapes(net), fit.arrays)
+    check_shapes(fit.source.shapes(net), fit.arrays)
     net.load_state(fit.source.to_ours(net, fit.arrays))
     net.preprocessing = fit.source.preprocessing
     if net.preprocessing and len(net.preprocessing.class_names) != fit.options["num_classes"]:
@@ -80,7 +80,7 @@ def _record(fit, net, given_names):
     )
 
 
-def _check_shapes(shapes, arrays):
+def check_shapes(shapes, arrays):
     """Raise ValueError, with a list, where arrays have not the shapes that they must have."""
     wrong = [
         f"misshapen: {name} must be {shape}, got {arrays[name].shape}"

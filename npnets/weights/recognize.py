@@ -28,9 +28,9 @@ def recognize(arrays, sources):
     """
     fits = []
     for source in sources:
-        prepared = source.prepare(arrays)
-        if prepared.keys() == set(expected(source).values()):
-            options = read_options(source, prepared)
+        prepared, names = source.prepare(arrays), expected(source)
+        if prepared.keys() == set(names.values()):
+            options = read_options(source, prepared, names)
             fits.append(Fit(source, options, prepared, "by its names"))
     fits = _chosen(fits) if len(fits) > 1 else fits
     if not fits:
@@ -64,16 +64,19 @@ def expected(source):
     return source.names(smallest(source))
 
 
-def read_options(source, arrays):
-    """Return the options of the network, read off the shapes of the maker's arrays."""
+def read_options(source, arrays, names):
+    """Return the options of the network, read off the shapes of the maker's arrays.
+
+    names is {array of npnets: the maker's name}.
+    """
     pairs = source.pairs(smallest(source))
 
     def shape(ours):
-        theirs, kind = pairs[ours]
+        _, kind = pairs[ours]
         try:
-            return kind.to_ours(arrays[theirs]).shape
+            return kind.to_ours(arrays[names[ours]]).shape
         except ValueError as error:
-            raise ValueError(f"misshapen: {theirs}: {error}") from error
+            raise ValueError(f"misshapen: {names[ours]}: {error}") from error
 
     return options_of(source.network, shape)
 
