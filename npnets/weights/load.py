@@ -1,7 +1,8 @@
 """Weights that others trained, as a network of npnets that is ready to use."""
 
 import difflib
-from dataclasses import replace
+
+import numpy as np
 
 from npnets.weights.guess import guess
 from npnets.weights.names import SOURCES
@@ -10,29 +11,30 @@ from npnets.weights.recognize import recognize
 from npnets.weights.record import Record
 
 
-def load(path, source="auto"):
+def load(path, source="auto", dtype=np.float32):
     """Return the network that a file holds, in eval mode, with its weights.
 
     source is the name of a maker, such as "torchvision", or "auto": then names and shapes of the
     arrays tell; or "guess", if all else fails: shapes and order alone. The network has
     .preprocessing, which belongs to the weights, and .source, a Record of where they are from:
-    print it. Raises ValueError where the file is damaged, or fits no source.
+    print it. dtype is that of the network's arrays; dequantised weights need float64 to be exact.
+    Raises ValueError where the file is damaged, or fits no source.
     """
     checkpoint = read(path)
     try:
-        return load_arrays(checkpoint.arrays, source)
+        return load_arrays(checkpoint.arrays, source, dtype)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def load_arrays(arrays, source="auto"):
+def load_arrays(arrays, source="auto", dtype=np.float32):
     """Return the network of arrays, {the maker's name: array}, as `load` does."""
     arrays = {n: a for n, a in arrays.items() if not n.endswith("num_batches_tracked")}
     if source == "guess":
         fit, given_names = guess(arrays)
     else:
         fit, given_names = recognize(arrays, sources_of(source)), {}
-    net = _network(fit)
+    net = _network(fit, dtype)
     net.source = _record(fit, net, given_names)
     if source == "guess":
         print(f"{net.source}\n{net.source.table()}")
@@ -52,14 +54,14 @@ def sources_of(maker):
     return tuple(source for source in SOURCES if source.maker == maker)
 
 
-def _network(fit):
+def _network(fit, dtype):
     """Return the network with its weights and its preprocessing."""
-    net = fit.source.build(**fit.options, rng=0)
+    net = fit.source.build(**fit.options, rng=0).astype(dtype)
     check_shapes(fit.source.shapes(net), fit.arrays)
     net.load_state(fit.source.to_ours(net, fit.arrays))
     net.preprocessing = fit.source.preprocessing
-    if net.preprocessing and len(net.preprocessing.class_names) != fit.options["num_classes"]:
-        net.preprocessing = replace(net.preprocessing, class_names=())  # of other classes
+    if net.preprocessing is not None:
+        net.preprocessing = net.preprocessing.named(fit.options["num_classes"])
     return net
 
 
