@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "init": {"ops", "layer", "layers"},
     "optim": {"ops", "layer", "layers"},
     "files": set(),
-    "checkpoint": {"ops", "layer", "layers", "files"},
+    "archive": set(),
+    "checkpoint": {"ops", "layer", "layers", "files", "archive"},
     "cost": {"ops", "layer", "layers", "files", "extras", "cost"},
     "nets": {"ops", "layer", "layers", "blocks", "init", "nets"},
     "extras": set(),
@@ -50,6 +51,7 @@ MAY_IMPORT = {
     "tutorials": {"ops", "plots", "bench", "files", "extras", "tutorials"},
 }  # fmt: skip
 OPTIONAL = {"matplotlib", "tqdm", "sklearn", "pooch", "PIL", "torch", "jupytext", "nbclient"}
+OPTIONAL |= {"h5py", "safetensors", "requests", "onnx"}
 
 
 def imports(module, *, everywhere):
