@@ -49,6 +49,21 @@ MAY_IMPORT = {
     },
     "roofline": {"ops", "cost", "nets", "files", "extras", "bench", "roofline"},
     "tutorials": {"ops", "plots", "bench", "files", "extras", "tutorials"},
+    "weights": {
+        "ops",
+        "layer",
+        "layers",
+        "nets",
+        "data",
+        "cost",
+        "run",
+        "archive",
+        "pickled",
+        "download",
+        "files",
+        "extras",
+        "weights",
+    },
 }  # fmt: skip
 OPTIONAL = {"matplotlib", "tqdm", "sklearn", "pooch", "PIL", "torch", "jupytext", "nbclient"}
 OPTIONAL |= {"h5py", "safetensors", "requests", "onnx"}
