@@ -7,6 +7,7 @@ import numpy as np
 from npnets import ops
 from npnets.layer import Buffer, Layer, Parameter, Sequential
 from npnets.ops import check
+from npnets.ops.window import on_images
 
 __all__ = [
     "AvgPool2d", "BatchNorm", "Buffer", "ChannelShuffle", "ConcatShuffle", "Conv2d",
@@ -16,7 +17,8 @@ __all__ = [
 
 
 class Conv2d(Layer):
-    """Convolution; the weights are zero until `npnets.init.initialize` draws them."""
+    """Convolution; the weights are zero until `npnets.init.initialize` draws them. Here, and where
+    else a layer has a window, padding may also be "same", TensorFlow's (see `same_padding`)."""
 
     def __init__(
         self, in_channels, out_channels, kernel_size, *, stride=1, padding=0, dilation=1,
@@ -33,11 +35,11 @@ class Conv2d(Layer):
 
     def forward(self, x):
         self.save(x)
-        return ops.conv2d(x, *self._arrays(), **self._options(), ceiling=self.ceiling)
+        return ops.conv2d(x, *self._arrays(), **self._options(x), ceiling=self.ceiling)
 
     def backward(self, dy):
         (x,) = self.saved()
-        dx, self.weight.grad = ops.conv2d_backward(dy, x, self.weight.value, **self._options())
+        dx, self.weight.grad = ops.conv2d_backward(dy, x, self.weight.value, **self._options(x))
         _set_bias_grad(self.bias, dy)
         return dx
 
@@ -60,8 +62,11 @@ class Conv2d(Layer):
     def _arrays(self):
         return self.weight.value, None if self.bias is None else self.bias.value
 
-    def _options(self):
-        return {**self.window, "groups": self.groups}
+    def _window(self, x):
+        return on_images(x, self.window, self.weight.value.shape[2])
+
+    def _options(self, x):
+        return {**self._window(x), "groups": self.groups}
 
     def describe(self):
         O, C_group, K, _ = self.weight.value.shape
@@ -81,12 +86,12 @@ class DepthwiseConv2d(Conv2d):
 
     def forward(self, x):
         self.save(x)
-        return ops.depthwise_conv2d(x, *self._arrays(), **self.window, ceiling=self.ceiling)
+        return ops.depthwise_conv2d(x, *self._arrays(), **self._window(x), ceiling=self.ceiling)
 
     def backward(self, dy):
         (x,) = self.saved()
         dx, self.weight.grad = ops.depthwise_conv2d_backward(
-            dy, x, self.weight.value, **self.window
+            dy, x, self.weight.value, **self._window(x)
         )
         _set_bias_grad(self.bias, dy)
         return dx
@@ -220,10 +225,11 @@ class MaxPool2d(Layer):
 
     def forward(self, x):
         self.save(x)
-        return ops.max_pool2d(x, **self.window)
+        return ops.max_pool2d(x, **on_images(x, self.window))
 
     def backward(self, dy):
-        return ops.max_pool2d_backward(dy, *self.saved(), **self.window)
+        (x,) = self.saved()
+        return ops.max_pool2d_backward(dy, x, **on_images(x, self.window))
 
     def describe(self):
         return ", ".join(f"{name}={n}" for name, n in self.window.items())
@@ -232,10 +238,14 @@ class MaxPool2d(Layer):
 class AvgPool2d(MaxPool2d):
     def forward(self, x):
         self.save(x)
-        return ops.avg_pool2d(x, **self.window)
+        return ops.avg_pool2d(x, **self._window(x))
 
     def backward(self, dy):
-        return ops.avg_pool2d_backward(dy, *self.saved(), **self.window)
+        (x,) = self.saved()
+        return ops.avg_pool2d_backward(dy, x, **self._window(x))
+
+    def _window(self, x):  # TensorFlow's average leaves the padding out
+        return {**on_images(x, self.window), "count_include_pad": self.window["padding"] != "same"}
 
 
 class GlobalAvgPool(Layer):

@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "init": {"ops", "layer", "layers"},
     "optim": {"ops", "layer", "layers"},
     "files": set(),
-    "checkpoint": {"ops", "layer", "layers", "files"},
+    "archive": set(),
+    "checkpoint": {"ops", "layer", "layers", "files", "archive"},
     "cost": {"ops", "layer", "layers", "files", "extras", "cost"},
     "nets": {"ops", "layer", "layers", "blocks", "init", "nets"},
     "extras": set(),
@@ -49,6 +50,7 @@ MAY_IMPORT = {
     "roofline": {"ops", "cost", "nets", "files", "extras", "bench", "roofline"},
 }  # fmt: skip
 OPTIONAL = {"matplotlib", "tqdm", "sklearn", "pooch", "PIL", "torch", "jupytext"}
+OPTIONAL |= {"h5py", "safetensors", "requests", "onnx"}
 
 
 def imports(module, *, everywhere):

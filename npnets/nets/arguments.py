@@ -19,3 +19,13 @@ def check_column(name, value, table):
 def check_classes(num_classes, in_channels):
     """Raise ValueError unless both are positive ints."""
     check.at_least(1, num_classes=num_classes, in_channels=in_channels)
+
+
+def check_widths(widths, count):
+    """Return the channels of each part of a network, `count` positive ints; None stays None."""
+    if widths is None:
+        return None
+    if len(widths) != count:
+        raise ValueError(f"widths must be {count} numbers of channels, got {widths!r}")
+    check.at_least(1, **{f"widths[{i}]": channels for i, channels in enumerate(widths)})
+    return widths

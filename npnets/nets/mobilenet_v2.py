@@ -10,7 +10,7 @@ from npnets import ops
 from npnets.blocks import conv_norm_act, depthwise_norm_act
 from npnets.init import initialize
 from npnets.layers import GlobalAvgPool, Layer, Linear, ReLU6, Sequential
-from npnets.nets.arguments import check_classes, check_width
+from npnets.nets.arguments import check_classes, check_width, check_widths
 
 # Table 2: expansion t, output channels c, repeats n, and stride s of the first of the n.
 TABLE_2 = (
@@ -32,14 +32,14 @@ class InvertedResidual(Layer):
         └──────────── shortcut ───────────────┘
     """
 
-    def __init__(self, in_channels, out_channels, *, stride, expansion):
+    def __init__(self, in_channels, out_channels, *, stride, expansion, always_expand=False):
         hidden = in_channels * expansion
         parts = {
             "expand": conv_norm_act(in_channels, hidden, act=ReLU6),
             "depthwise": depthwise_norm_act(hidden, stride=stride, act=ReLU6),
             "project": conv_norm_act(hidden, out_channels, act=None),
         }
-        if expansion == 1:  # nothing to expand to; the published code leaves it out
+        if expansion == 1 and not always_expand:  # the published code leaves it out
             del parts["expand"]
         self.residual = stride == 1 and in_channels == out_channels
         self.branch = Sequential(**parts)
@@ -58,31 +58,38 @@ class MobileNetV2(Sequential):
 
     width_mult scales the channels of table 2, rounded to multiples of 8; the last convolution
     keeps its 1280 channels below a multiplier of 1 (section 4). With small_images the stem keeps
-    the size, for images of 32 × 32. rng is a seed or a Generator.
+    the size, for images of 32 × 32. rng is a seed or a Generator. Two options for what others
+    have published: `widths`, the channels of stem, stages and head, in place of a multiplier;
+    and `always_expand`, a convolution 1 × 1 before the first depthwise one too.
     """
 
     def __init__(
-        self, width_mult=1.0, num_classes=1000, in_channels=3, small_images=False, rng=None
-    ):
+        self, width_mult=1.0, num_classes=1000, in_channels=3, small_images=False, rng=None,
+        *, widths=None, always_expand=False,
+    ):  # fmt: skip
         check_width(width_mult)
         check_classes(num_classes, in_channels)
-        channels = make_divisible(32 * width_mult)
+        channels, *stages, head_channels = check_widths(widths, 9) or self.widths(width_mult)
         stride = 1 if small_images else 2
         self.stem = conv_norm_act(in_channels, channels, 3, stride=stride, act=ReLU6)
-        for number, (t, c, n, s) in enumerate(TABLE_2, 1):
+        for number, ((t, _, n, s), c) in enumerate(zip(TABLE_2, stages, strict=True), 1):
             units = {}
             for unit in range(1, n + 1):
-                out_channels, stride = make_divisible(c * width_mult), s if unit == 1 else 1
-                units[f"unit{unit}"] = InvertedResidual(
-                    channels, out_channels, stride=stride, expansion=t
-                )
-                channels = out_channels
+                options = {"stride": s if unit == 1 else 1, "always_expand": always_expand}
+                units[f"unit{unit}"] = InvertedResidual(channels, c, expansion=t, **options)
+                channels = c
             setattr(self, f"stage{number}", Sequential(**units))
-        head_channels = make_divisible(1280 * max(1.0, width_mult))
         self.head = conv_norm_act(channels, head_channels, act=ReLU6)
         self.pool = GlobalAvgPool()
         self.classifier = Linear(head_channels, num_classes)
         initialize(self, rng)
+
+    @staticmethod
+    def widths(width_mult):
+        """Return the channels of stem, stages and head under a width multiplier."""
+        stages = (make_divisible(c * width_mult) for _, c, _, _ in TABLE_2)
+        head_channels = make_divisible(1280 * max(1.0, width_mult))
+        return make_divisible(32 * width_mult), *stages, head_channels
 
 
 def make_divisible(channels, divisor=8):

@@ -18,7 +18,7 @@ from npnets.layers import (
     ReLU,
     Sequential,
 )
-from npnets.nets.arguments import check_classes, check_column
+from npnets.nets.arguments import check_classes, check_column, check_widths
 
 # Table 1: the output channels of each stage, for g groups, and how many units a stage has.
 TABLE_1 = {
@@ -85,37 +85,43 @@ class ShuffleNetV1(Sequential):
     scale is 0.25, 0.5, 1, 1.5 or 2, groups 1, 2, 3, 4 or 8: stages have `scale` times the
     channels of table 1, rounded up to a multiple of 4·groups so that each group of each layer
     is whole. With small_images the stem keeps the size and there is no max pooling, for images
-    of 32 × 32. rng is a seed or a Generator.
+    of 32 × 32. rng is a seed or a Generator. `widths`, the channels of stem and stages, may take
+    the place of a scale, for what others have published.
     """
 
     def __init__(
-        self, scale=1.0, groups=3, num_classes=1000, in_channels=3, small_images=False, rng=None
+        self, scale=1.0, groups=3, num_classes=1000, in_channels=3, small_images=False, rng=None,
+        *, widths=None,
     ):  # fmt: skip
         check_column("scale", scale, STEM)
         check_column("groups", groups, TABLE_1)
         check_classes(num_classes, in_channels)
-        channels = round_up(STEM[scale], groups)
+        channels, *stages = check_widths(widths, 4) or self.widths(scale, groups)
         self.stem = conv_norm_act(in_channels, channels, 3, stride=1 if small_images else 2)
         if not small_images:
             self.max_pool = MaxPool2d(3, stride=2, padding=1)
-        rows = zip((2, 3, 4), TABLE_1[groups], REPEATS, strict=True)
-        for number, c, n in rows:
+        for number, c, n in zip((2, 3, 4), stages, REPEATS, strict=True):
             units = {}
             for unit in range(1, n + 1):
-                out_channels = round_up(c * scale, 4 * groups)
                 units[f"unit{unit}"] = ShuffleUnit(
                     channels,
-                    out_channels,
+                    c,
                     stride=2 if unit == 1 else 1,
                     groups=groups,
                     # the stem's channels are too few to be grouped (table 1)
                     first_groups=1 if number == 2 and unit == 1 else None,
                 )
-                channels = out_channels
+                channels = c
             setattr(self, f"stage{number}", Sequential(**units))
         self.pool = GlobalAvgPool()
         self.classifier = Linear(channels, num_classes)
         initialize(self, rng)
+
+    @staticmethod
+    def widths(scale, groups):
+        """Return the channels of stem and stages: whole groups inside of each unit, too."""
+        stages = (round_up(c * scale, 4 * groups) for c in TABLE_1[groups])
+        return round_up(STEM[scale], groups), *stages
 
 
 def round_up(channels, divisor):

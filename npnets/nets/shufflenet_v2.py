@@ -17,7 +17,7 @@ from npnets.layers import (
     MaxPool2d,
     Sequential,
 )
-from npnets.nets.arguments import check_classes, check_column
+from npnets.nets.arguments import check_classes, check_column, check_widths
 
 # Table 5: the output channels of each stage, and how many units a stage has.
 TABLE_5 = {
@@ -96,16 +96,17 @@ class ShuffleNetV2(Sequential):
 
     width_mult is 0.5, 1, 1.5 or 2: the columns of table 5. With small_images the stem keeps the
     size and there is no max pooling, for images of 32 × 32. `equal_ways`: see DownUnit. rng is a
-    seed or a Generator.
+    seed or a Generator. `widths`, a column of its own, may take the place of one of table 5, for
+    what others have published.
     """
 
     def __init__(
         self, width_mult=1.0, num_classes=1000, in_channels=3, small_images=False, rng=None,
-        *, equal_ways=False,
+        *, widths=None, equal_ways=False,
     ):  # fmt: skip
         check_column("width_mult", width_mult, TABLE_5)
         check_classes(num_classes, in_channels)
-        channels, *stages, head_channels = TABLE_5[width_mult]
+        channels, *stages, head_channels = check_widths(widths, 5) or TABLE_5[width_mult]
         self.stem = conv_norm_act(in_channels, channels, 3, stride=1 if small_images else 2)
         if not small_images:
             self.max_pool = MaxPool2d(3, stride=2, padding=1)

@@ -42,6 +42,33 @@ def output_size(size, kernel_size, stride=1, before=0, after=0, dilation=1):
     return (size + before + after - span) // stride + 1
 
 
+def same_padding(size, kernel_size, stride=1, dilation=1):
+    """Return (top, bottom, left, right) of TensorFlow's padding "same" for images of (H, W).
+
+        P  =  ⌈H / stride⌉,     top + bottom  =  max((P − 1)·stride + dilation·(K − 1) + 1 − H, 0)
+
+    An odd pixel goes below and to the right. With stride 2 and a 3 × 3 kernel that is (0, 1, 0, 1)
+    where the size is even, where `padding=1` looks one pixel further up and left; and (1, 1, 1, 1)
+    where it is odd. Source: tensorflow.org/api_docs/python/tf/nn, "Notes on padding".
+    """
+    check.at_least(1, kernel_size=kernel_size, stride=stride, dilation=dilation)
+    sides = ()
+    for pixels in size:
+        last = (-(-pixels // stride) - 1) * stride  # where the last window starts
+        border = max(last + dilation * (kernel_size - 1) + 1 - pixels, 0)
+        sides += border // 2, border - border // 2
+    return sides
+
+
+def on_images(x, window, kernel_size=None):
+    """Return the options of a window, a dict, for images x: "same" becomes the four sides."""
+    if window["padding"] != "same":
+        return window
+    K = window["kernel_size"] if kernel_size is None else kernel_size
+    sides = same_padding(x.shape[2:], K, window["stride"] or K, window.get("dilation", 1))
+    return {**window, "padding": sides}
+
+
 def output_shape(x, kernel, stride, padding, dilation=1):
     """Return (P, Q), the output's height and width for a kernel of (K, K) pixels."""
     top, bottom, left, right = four_sides(padding)

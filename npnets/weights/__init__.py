@@ -1,0 +1,14 @@
+"""Weights that others trained: read a file, find out whose it is, and get a network.
+
+    net = npnets.weights.load("mobilenet_v2-b0353104.pth")
+    print(net.source)                                    # torchvision: MobileNetV2(…)
+    logits = net.forward(net.preprocessing(photo))
+
+In reading order: `reading`, what a file holds; `kinds` and `names`, what each maker calls the
+arrays; `source`, how they become npnets' own; `recognize` and `load`.
+"""
+
+from npnets.weights.load import load, load_arrays
+from npnets.weights.reading import read
+
+__all__ = ["load", "load_arrays", "read"]

@@ -1,0 +1,62 @@
+"""torchvision: MobileNet v2 and ShuffleNet v2. Source: github.com/pytorch/vision,
+torchvision/models/mobilenetv2.py and shufflenetv2.py."""
+
+from npnets.nets import MobileNetV2, ShuffleNetV2
+from npnets.weights.source import Source, table
+
+# What the weights have seen in training. torchvision resizes to 256 pixels for its first weights
+# and to 232 for those of its newer recipe, which have the same names and shapes.
+IMAGENET = {
+    "size": 224,
+    "resize": 256,
+    "interpolation": "bilinear",
+    "mean": (0.485, 0.456, 0.406),
+    "std": (0.229, 0.224, 0.225),
+    "class_names": "imagenet",
+}
+
+# A unit's first block of convolution, norm and ReLU6 is conv.0, and so on; the last convolution
+# and its norm, without an activation, stand alone. In the first unit nothing is expanded.
+MOBILENET_V2 = table("""
+    npnets                               torchvision
+    stem.conv                            features.0.0
+    stem.norm                            features.0.1
+    stage1.unit1.branch.depthwise.conv   features.1.conv.0.0
+    stage1.unit1.branch.depthwise.norm   features.1.conv.0.1
+    stage1.unit1.branch.project.conv     features.1.conv.1
+    stage1.unit1.branch.project.norm     features.1.conv.2
+    *.branch.expand.conv                 features.{n}.conv.0.0
+    *.branch.expand.norm                 features.{n}.conv.0.1
+    *.branch.depthwise.conv              features.{n}.conv.1.0
+    *.branch.depthwise.norm              features.{n}.conv.1.1
+    *.branch.project.conv                features.{n}.conv.2
+    *.branch.project.norm                features.{n}.conv.3
+    head.conv                            features.18.0
+    head.norm                            features.18.1
+    classifier                           classifier.1
+""")
+
+# branch1 is the shortcut, branch2 the branch; number 2 is the ReLU there.
+SHUFFLENET_V2 = table("""
+    npnets                               torchvision
+    stem.conv                            conv1.0
+    stem.norm                            conv1.1
+    *.shortcut.depthwise.conv            stage{stage}.{unit-1}.branch1.0
+    *.shortcut.depthwise.norm            stage{stage}.{unit-1}.branch1.1
+    *.shortcut.pointwise.conv            stage{stage}.{unit-1}.branch1.2
+    *.shortcut.pointwise.norm            stage{stage}.{unit-1}.branch1.3
+    *.branch.pointwise1.conv             stage{stage}.{unit-1}.branch2.0
+    *.branch.pointwise1.norm             stage{stage}.{unit-1}.branch2.1
+    *.branch.depthwise.conv              stage{stage}.{unit-1}.branch2.3
+    *.branch.depthwise.norm              stage{stage}.{unit-1}.branch2.4
+    *.branch.pointwise2.conv             stage{stage}.{unit-1}.branch2.5
+    *.branch.pointwise2.norm             stage{stage}.{unit-1}.branch2.6
+    head.conv                            conv5.0
+    head.norm                            conv5.1
+    classifier                           fc
+""")
+
+SOURCES = (
+    Source("torchvision", MobileNetV2, MOBILENET_V2, IMAGENET),
+    Source("torchvision", ShuffleNetV2, SHUFFLENET_V2, IMAGENET),
+)

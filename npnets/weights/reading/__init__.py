@@ -1,0 +1,54 @@
+"""Files of weights, read and not run.
+
+    checkpoint = read("mobilenet_v2-b0353104.pth")
+    checkpoint.arrays["features.0.0.weight"]      # (32, 3, 3, 3), float32
+
+Whoever wrote the file may have meant harm. Nothing in it is executed, nothing is unpacked to
+disk, and no array is made before it is clear that the file holds that many numbers.
+"""
+
+import zipfile
+from importlib import import_module
+from pathlib import Path
+
+from npnets.archive import DAMAGED
+from npnets.weights.reading.checkpoint import Checkpoint
+
+__all__ = ["Checkpoint", "read"]
+
+PARTS = "npnets.weights.reading"
+
+
+def read(path):
+    """Return the Checkpoint in a file; what kind of file it is, its first bytes tell.
+
+    Raises ValueError, with the path and the reason, for a file that is damaged, of another
+    kind, or asks for more than arrays; FileNotFoundError where there is none; and ImportError,
+    with the command that installs it, where the library for this kind is missing.
+    """
+    path = Path(path)
+    try:
+        return import_module(f"{PARTS}.{_kind(path)}").read(path)
+    except DAMAGED as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+
+
+def _kind(path):
+    """Return the name of the module that reads this kind of file."""
+    with open(path, "rb") as file:
+        head = file.read(16)
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "keras"
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _kind_of_archive(path)
+    if head[4:9] == b"\0\0\0\0{":  # the length of a header in JSON, 8 bytes, and its first
+        return "safetensors"
+    raise ValueError("it does not begin as a .pth, .safetensors, .h5, .keras or .npz file does")
+
+
+def _kind_of_archive(path):
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    if all(name.endswith((".npy", ".json")) for name in names):
+        return "npz"
+    raise ValueError(f"an archive with {names[0]!r:.80} in it is not a file of weights")

@@ -1,0 +1,80 @@
+"""What the readers make of good files."""
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from npnets import checkpoint
+from npnets.weights.reading import read
+
+ARRAYS = {
+    "stem.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2),
+    "doubles": np.linspace(0, 1, 5),
+    "bytes": np.arange(6, dtype=np.uint8).reshape(3, 2),
+    "signed": np.array([[-3, 5]], np.int8),
+    "flags": np.array([True, False]),
+    "empty": np.zeros((0, 3), np.float32),
+    "steps": np.array(7, np.int64),
+}
+
+
+def assert_same(arrays, expected):
+    """Names, order, types and values are the same, and the arrays are as a Checkpoint has them."""
+    assert list(arrays) == list(expected)
+    for name, array in arrays.items():
+        assert array.dtype == expected[name].dtype
+        assert array.dtype.isnative
+        assert array.flags.c_contiguous
+        assert array.shape == expected[name].shape
+        assert np.array_equal(array, expected[name])
+
+
+def test_npz(tmp_path):
+    np.savez(tmp_path / "weights", **ARRAYS)
+    found = read(tmp_path / "weights.npz")
+    assert_same(found.arrays, ARRAYS)
+    assert (found.format, found.metadata) == ("npz", {})
+
+
+def test_the_suffix_does_not_matter(tmp_path):
+    with open(tmp_path / "weights.pth", "wb") as file:
+        np.savez(file, **ARRAYS)
+    assert read(tmp_path / "weights.pth").format == "npz"
+
+
+def test_npz_as_numpy_may_write_it(tmp_path):
+    matrix = np.arange(6, dtype=">f4").reshape(2, 3)
+    np.savez(tmp_path / "a.npz", columns=matrix.T, half=np.array([0.5, 6e-8], np.float16))
+    expected = {"columns": matrix.T.astype(np.float32), "half": np.float32([0.5, 2**-24])}
+    assert_same(read(tmp_path / "a.npz").arrays, expected)
+
+
+def test_a_checkpoint_of_npnets(tmp_path):
+    checkpoint.save(tmp_path / "a.npz", ARRAYS, {"epoch": 3})
+    found = read(tmp_path / "a.npz")
+    assert_same(found.arrays, ARRAYS)
+    assert found.metadata["description"]["epoch"] == 3
+
+
+def test_safetensors(tmp_path):
+    save_file(ARRAYS, tmp_path / "a.safetensors", {"format": "np"})
+    found = read(tmp_path / "a.safetensors")
+    assert_same(found.arrays, {name: ARRAYS[name] for name in found.arrays})
+    assert set(found.arrays) == set(ARRAYS)
+    assert (found.format, found.metadata) == ("safetensors", {"format": "np"})
+
+
+def test_halves_of_safetensors_become_float32(tmp_path):
+    halves = np.array([1.5, -0.0, 2**-24, np.inf], np.float16)
+    bits = np.array([0x3FC0, 0x8000, 0x0001, 0x7F80], "<u2")  # 1.5, −0, 2^−133, ∞
+    header = (b'{"b":{"dtype":"BF16","shape":[2,2],"data_offsets":[0,8]},'
+              b'"h":{"dtype":"F16","shape":[4],"data_offsets":[8,16]}}')  # fmt: skip
+    data = len(header).to_bytes(8, "little") + header + bits.tobytes() + halves.tobytes()
+    (tmp_path / "a").write_bytes(data)
+    expected = {"b": np.float32([[1.5, -0.0], [2.0**-133, np.inf]]), "h": halves.astype("f4")}
+    assert_same(read(tmp_path / "a").arrays, expected)
+
+
+def test_there_is_no_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "none.pth")
