@@ -2,13 +2,15 @@
 
 import difflib
 
+import numpy as np
+
 from npnets.weights.names import SOURCES
 from npnets.weights.reading import read
 from npnets.weights.recognize import recognize
 from npnets.weights.record import Record
 
 
-def load(path, source="auto"):
+def load(path, source="auto", dtype=np.float32):
     """Return the network that a file holds, in eval mode, with its weights.
 
     source is the name of a maker, or "auto": then names and shapes of the arrays tell. The
@@ -17,19 +19,19 @@ def load(path, source="auto"):
     """
     checkpoint = read(path)
     try:
-        return load_arrays(checkpoint.arrays, source)
+        return load_arrays(checkpoint.arrays, source, dtype)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def load_arrays(arrays, source="auto"):
+def load_arrays(arrays, source="auto", dtype=np.float32):
     """Return the network of arrays, {the maker's name: array}, as `load` does."""
     arrays = {n: a for n, a in arrays.items() if not n.endswith("num_batches_tracked")}
     source, options, arrays = recognize(arrays, sources_of(source))
-    net = source.build(**options)
+    net = source.build(**options).astype(dtype)
     check_shapes(source.shapes(net), arrays)
     net.load_state(source.to_ours(net, arrays))
-    net.preprocessing = source.preprocessing
+    net.preprocessing = source.preprocessing.named(options["num_classes"])
     rows = [(ours, theirs, arrays[theirs].shape) for ours, theirs in source.names(net).items()]
     net.source = Record(
         maker=source.maker,

@@ -20,6 +20,7 @@ import numpy as np
 from npnets.layer import Buffer, Parameter
 from npnets.layers import DepthwiseConv2d
 from npnets.weights.kinds import PYTORCH, kind_of
+from npnets.weights.preprocessing import Preprocessing
 
 UNIT = re.compile(r"(?:stage(\d+)\.)?unit(\d+)")
 
@@ -46,7 +47,7 @@ class Source:
     maker: str
     network: type
     rows: Mapping[str, str]
-    preprocessing: Mapping = field(default_factory=dict)
+    preprocessing: Preprocessing
     kinds: Mapping[str, str] = field(default_factory=lambda: PYTORCH)
     options: Mapping = field(default_factory=dict)
     changes: Mapping[str, Callable] = field(default_factory=dict)

@@ -2,18 +2,8 @@
 torchvision/models/mobilenetv2.py and shufflenetv2.py."""
 
 from npnets.nets import MobileNetV2, ShuffleNetV2
+from npnets.weights.preprocessing import TORCHVISION
 from npnets.weights.source import Source, table
-
-# What the weights have seen in training. torchvision resizes to 256 pixels for its first weights
-# and to 232 for those of its newer recipe, which have the same names and shapes.
-IMAGENET = {
-    "size": 224,
-    "resize": 256,
-    "interpolation": "bilinear",
-    "mean": (0.485, 0.456, 0.406),
-    "std": (0.229, 0.224, 0.225),
-    "class_names": "imagenet",
-}
 
 # A unit's first block of convolution, norm and ReLU6 is conv.0, and so on; the last convolution
 # and its norm, without an activation, stand alone. In the first unit nothing is expanded.
@@ -57,6 +47,6 @@ SHUFFLENET_V2 = table("""
 """)
 
 SOURCES = (
-    Source("torchvision", MobileNetV2, MOBILENET_V2, IMAGENET),
-    Source("torchvision", ShuffleNetV2, SHUFFLENET_V2, IMAGENET),
+    Source("torchvision", MobileNetV2, MOBILENET_V2, TORCHVISION),
+    Source("torchvision", ShuffleNetV2, SHUFFLENET_V2, TORCHVISION),
 )
