@@ -12,8 +12,10 @@ import zlib
 import numpy as np
 
 # What a damaged archive, and NumPy or JSON on what is in it, may raise.
+# fmt: off
 DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, ValueError,
-           NotImplementedError, RuntimeError, RecursionError, MemoryError)  # fmt: skip
+           OverflowError, NotImplementedError, RuntimeError, RecursionError, MemoryError)
+# fmt: on
 
 LOCAL_HEADER = struct.Struct("<26xHH")  # what stands before each member: … length of name, extra
 

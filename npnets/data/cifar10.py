@@ -2,7 +2,7 @@
 
 Source: Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images".
 
-Its makers give it away as six batches, each a Python pickle: see npnets.data.pickled.
+Its makers give it away as six batches, each a Python pickle: see npnets.pickled.
 """
 
 import gzip
@@ -14,12 +14,15 @@ import numpy as np
 
 from npnets.data.dataset import Dataset
 from npnets.data.download import fetch
-from npnets.data.pickled import read_array, read_pickle
+from npnets.pickled import Call, read_pickle
 
 # fmt: off
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer",
                "dog", "frog", "horse", "ship", "truck")
 # fmt: on
+
+# The names in a batch: how NumPy 1 pickled an array.
+NAMES = ("numpy.core.multiarray _reconstruct", "numpy ndarray", "numpy dtype")
 
 FOLDER = "cifar-10-batches-py"
 TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
@@ -92,7 +95,7 @@ def _in_archive(archive):
 def read_batch(program, file):
     """Return the Dataset in one batch: `program` is the pickle, `file` its name in messages."""
     try:
-        match read_pickle(program):
+        match read_pickle(program, NAMES):
             case {"data": data, "labels": list(labels)} if {*map(type, labels)} == {int}:
                 rows = read_array(data)
             case other:
@@ -106,3 +109,21 @@ def read_batch(program, file):
         return Dataset(images.copy(), np.array(labels, np.int64), CLASS_NAMES)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
+
+
+def read_array(call):
+    """Return the array of uint8, (N, M), that NumPy would have made when called so.
+
+    Raises ValueError where it is called otherwise, or for another kind of array.
+    """
+    match call:
+        case Call(
+            "numpy.core.multiarray _reconstruct",
+            state=(1, (int(N), int(M)), Call("numpy dtype", (b"u1", 0, 1)), False, bytes(data)),
+        ):
+            return np.frombuffer(data, np.uint8).reshape(N, M)
+        case Call(state=(_, tuple(shape), Call("numpy dtype", (bytes(kind), *_)), *_)):
+            found = f"type {kind!r:.20} in {len(shape)} dimensions"
+        case _:
+            found = type(call).__name__
+    raise ValueError(f"data must be an array of type u1 in 2 dimensions, got {found}")

@@ -4,6 +4,7 @@ import difflib
 
 import numpy as np
 
+from npnets.weights.guess import guess
 from npnets.weights.names import SOURCES
 from npnets.weights.reading import read
 from npnets.weights.recognize import recognize
@@ -13,9 +14,11 @@ from npnets.weights.record import Record
 def load(path, source="auto", dtype=np.float32):
     """Return the network that a file holds, in eval mode, with its weights.
 
-    source is the name of a maker, or "auto": then names and shapes of the arrays tell. The
-    network has .preprocessing, which belongs to the weights, and .source, a Record of where they
-    are from; print it. Raises ValueError where the file is damaged, or fits no source.
+    source is the name of a maker, such as "torchvision", or "auto": then names and shapes of the
+    arrays tell; or "guess", if all else fails: shapes and order alone. The network has
+    .preprocessing, which belongs to the weights, and .source, a Record of where they are from:
+    print it. dtype is that of the network's arrays; dequantised weights need float64 to be exact.
+    Raises ValueError where the file is damaged, or fits no source.
     """
     checkpoint = read(path)
     try:
@@ -27,19 +30,14 @@ def load(path, source="auto", dtype=np.float32):
 def load_arrays(arrays, source="auto", dtype=np.float32):
     """Return the network of arrays, {the maker's name: array}, as `load` does."""
     arrays = {n: a for n, a in arrays.items() if not n.endswith("num_batches_tracked")}
-    source, options, arrays = recognize(arrays, sources_of(source))
-    net = source.build(**options).astype(dtype)
-    check_shapes(source.shapes(net), arrays)
-    net.load_state(source.to_ours(net, arrays))
-    net.preprocessing = source.preprocessing.named(options["num_classes"])
-    rows = [(ours, theirs, arrays[theirs].shape) for ours, theirs in source.names(net).items()]
-    net.source = Record(
-        maker=source.maker,
-        network=source.network.__name__,
-        options={**options, **source.options},
-        changes=tuple(source.changes),
-        rows=tuple(rows),
-    )
+    if source == "guess":
+        fit, given_names = guess(arrays)
+    else:
+        fit, given_names = recognize(arrays, sources_of(source)), {}
+    net = _network(fit, dtype)
+    net.source = _record(fit, net, given_names)
+    if source == "guess":
+        print(f"{net.source}\n{net.source.table()}")
     return net
 
 
@@ -54,6 +52,34 @@ def sources_of(maker):
             f"unknown source {maker!r}; did you mean {near[0]!r}? There are {', '.join(makers)}"
         )
     return tuple(source for source in SOURCES if source.maker == maker)
+
+
+def _network(fit, dtype):
+    """Return the network with its weights and its preprocessing."""
+    net = fit.source.build(**fit.options, rng=0).astype(dtype)
+    check_shapes(fit.source.shapes(net), fit.arrays)
+    net.load_state(fit.source.to_ours(net, fit.arrays))
+    net.preprocessing = fit.source.preprocessing
+    if net.preprocessing is not None:
+        net.preprocessing = net.preprocessing.named(fit.options["num_classes"])
+    return net
+
+
+def _record(fit, net, given_names):
+    """Return what was done; given_names are the file's, where the fit has others."""
+    rows = [
+        (ours, given_names.get(theirs, theirs), fit.arrays[theirs].shape)
+        for ours, theirs in fit.source.names(net).items()
+    ]
+    return Record(
+        maker=fit.source.maker,
+        how=fit.how,
+        network=fit.source.network.__name__,
+        options={**fit.options, **fit.source.options},
+        changes=tuple(fit.source.changes),
+        zero=fit.source.absent,
+        rows=tuple(rows),
+    )
 
 
 def check_shapes(shapes, arrays):

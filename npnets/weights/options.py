@@ -11,7 +11,7 @@ SMALLEST = {
     ShuffleNetV1: {"scale": 0.25, "groups": 1},
     ShuffleNetV2: {"width_mult": 0.5},
 }
-PUBLISHED_V2 = 1.0, 1.4, 1.3, 0.75, 0.5, 0.35
+PUBLISHED_V2 = 0.35, 0.5, 0.75, 1.0, 1.3, 1.4
 
 
 def options_of(network, shape):
@@ -33,10 +33,11 @@ def mobilenet_v1(shape):
 
 
 def mobilenet_v2(shape):
-    """Multipliers are rounded away: the published ones come first, then hundredths."""
+    """Several multipliers give the same widths: the published come first, then round numbers."""
     stages = (f"stage{n}.unit1.branch.project.conv.weight" for n in range(1, 8))
     widths = _made(shape, "stem.conv.weight", *stages, "head.conv.weight")
-    for width_mult in (*PUBLISHED_V2, *(n / 100 for n in range(5, 201))):
+    hundredths = sorted(range(5, 201), key=lambda n: (n % 25 > 0, n % 5 > 0))
+    for width_mult in (*PUBLISHED_V2, *(n / 100 for n in hundredths)):
         if MobileNetV2.widths(width_mult) == widths:
             return {"width_mult": width_mult}
     return {"widths": widths}

@@ -1,37 +1,55 @@
 """Whose weights these are: recognised by the names of arrays and, where needed, their shapes."""
 
 import functools
+from dataclasses import dataclass
 
+from npnets.weights.names.unknown import UNKNOWN
 from npnets.weights.options import SMALLEST, options_of
+from npnets.weights.source import Source
 
 SHOWN = 5  # names of each kind in an error
 
 
+@dataclass(frozen=True)
+class Fit:
+    """A source that fits: the options of the network, its arrays, and how it was recognised."""
+
+    source: Source
+    options: dict
+    arrays: dict
+    how: str
+
+
 def recognize(arrays, sources):
-    """Return (source, the network's options, its arrays as the source prepares them).
+    """Return the Fit of arrays, {the maker's name: array}, to one of the sources.
 
     Where names fit several sources, those win that the shapes speak for, too. Raises ValueError
     where no source fits, with the nearest, and where several do.
     """
     fits = []
     for source in sources:
-        prepared = source.prepare(arrays)
-        names = expected(source)
-        if set(names.values()) == prepared.keys():
-            fits.append((source, read_options(source, prepared, names), prepared))
+        prepared, names = source.prepare(arrays), expected(source)
+        if prepared.keys() == set(names.values()):
+            options = read_options(source, prepared, names)
+            fits.append(Fit(source, options, prepared, "by its names"))
     fits = _chosen(fits) if len(fits) > 1 else fits
     if not fits:
         raise ValueError(misfit(arrays, sources))
     if len(fits) > 1:
-        makers = " or ".join(repr(source.maker) for source, _, _ in fits)
+        makers = " or ".join(repr(fit.source.maker) for fit in fits)
         raise ValueError(f"these weights fit several sources; say which, source={makers}")
     return fits[0]
 
 
 def _chosen(fits):
     """Return those that the shapes speak for; without any, those that do not ask for it."""
-    asking = [fit for fit in fits if fit[0].chosen and fit[0].chosen(fit[1])]
-    return asking or [fit for fit in fits if fit[0].chosen is None]
+    chosen = [fit for fit in fits if fit.source.chosen and fit.source.chosen(fit.options)]
+    chosen = chosen or [fit for fit in fits if fit.source.chosen is None]
+    others = {fit.source.maker for fit in fits} - {fit.source.maker for fit in chosen}
+    if not others:
+        return chosen
+    how = f"by its names and shapes; {', '.join(sorted(others))} has the same names"
+    return [Fit(fit.source, fit.options, fit.arrays, how) for fit in chosen]
 
 
 @functools.cache
@@ -47,13 +65,16 @@ def expected(source):
 
 
 def read_options(source, arrays, names):
-    """Return the options of the network, read off the shapes of the maker's arrays."""
-    kinds = source.kinds_of(smallest(source))
+    """Return the options of the network, read off the shapes of the maker's arrays.
+
+    names is {array of npnets: the maker's name}.
+    """
+    pairs = source.pairs(smallest(source))
 
     def shape(ours):
-        array = arrays[names[ours]]
+        _, kind = pairs[ours]
         try:
-            return kinds[ours].to_ours(array).shape
+            return kind.to_ours(arrays[names[ours]]).shape
         except ValueError as error:
             raise ValueError(f"misshapen: {names[ours]}: {error}") from error
 
@@ -61,15 +82,22 @@ def read_options(source, arrays, names):
 
 
 def misfit(arrays, sources):
-    """Return why no source fits: a known reason, or the nearest source and what differs."""
+    """Return why no source fits: a known reason, or the nearest sources and what differs."""
+    for name, reason in UNKNOWN.items():
+        if name in arrays:
+            return f"these weights are of none of the four networks, but of {reason}"
     nearest = sorted(sources, key=lambda source: _distance(source, arrays))[:3]
-    lines = ["these weights fit no source:"]
+    nearest = [source for source in nearest if _distance(source, arrays) < 1]
+    if not nearest:
+        makers = ", ".join(dict.fromkeys(source.maker for source in sources))
+        names = ", ".join([*arrays][:SHOWN])
+        return f"no source ({makers}) has any of these names: {names}, … Try source='guess'"
+    lines = ["these weights fit no source. The nearest:"]
     for source in nearest:
-        wanted, had = set(expected(source).values()), source.prepare(arrays)
-        missing = [name for name in expected(source).values() if name not in had]
-        unexpected = [name for name in had if name not in wanted]
-        lines.append(f"  {source.maker} {source.network.__name__}")
-        lines += _some("missing", missing) + _some("unexpected", unexpected)
+        had, wanted = source.prepare(arrays), expected(source).values()
+        lines.append(f"  {source.maker}, {source.network.__name__}")
+        lines += _some("missing", [name for name in wanted if name not in had])
+        lines += _some("unexpected", [name for name in had if name not in set(wanted)])
     return "\n".join(lines)
 
 

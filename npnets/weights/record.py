@@ -7,20 +7,24 @@ from dataclasses import dataclass
 class Record:
     """Which source the weights of a network are from, and how they were taken over.
 
-    `rows` holds (array of npnets, the maker's name, shape) of each array, in the order of the
-    forward pass; `changes` says where the network differs from that of the paper's table.
+    `changes` says where the network differs from the paper's, `zero` what the weights lack and
+    is zero here. `rows` holds (array of npnets, the maker's name, shape) of each array, in the
+    order of the forward pass; `table` prints them.
     """
 
     maker: str
+    how: str
     network: str
     options: dict
     changes: tuple[str, ...]
+    zero: tuple[str, ...]
     rows: tuple[tuple[str, str, tuple], ...]
 
     def __str__(self):
-        """One line; and one for each change."""
         options = ", ".join(f"{name}={value}" for name, value in self.options.items())
-        return "\n  ".join([f"{self.maker}: {self.network}({options})", *self.changes])
+        lines = [f"{self.maker}: {self.network}({options})", f"recognised {self.how}"]
+        lines += [*self.changes, *(f"{name} is zero" for name in self.zero)]
+        return "\n  ".join([*lines, f"{len(self.rows)} arrays"])
 
     def table(self):
         """Return the rows as text: npnets, the maker, shape."""

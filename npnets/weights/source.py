@@ -47,7 +47,7 @@ class Source:
     maker: str
     network: type
     rows: Mapping[str, str]
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | None
     kinds: Mapping[str, str] = field(default_factory=lambda: PYTORCH)
     options: Mapping = field(default_factory=dict)
     changes: Mapping[str, Callable] = field(default_factory=dict)
@@ -65,23 +65,19 @@ class Source:
 
     def names(self, net):
         """Return {array of npnets: the maker's name}, without those that the maker lacks."""
-        return {ours: theirs for ours, (theirs, _) in self._pairs(net).items()}
-
-    def kinds_of(self, net):
-        """Return {array of npnets: its Kind there}."""
-        return {ours: kind for ours, (_, kind) in self._pairs(net).items()}
+        return {ours: theirs for ours, (theirs, _) in self.pairs(net).items()}
 
     def shapes(self, net):
         """Return {the maker's name: the shape the array must have} for a network."""
         values = _arrays(net)
-        pairs = self._pairs(net).items()
+        pairs = self.pairs(net).items()
         return {theirs: kind.shape(values[ours].shape) for ours, (theirs, kind) in pairs}
 
     def to_ours(self, net, arrays):
         """Return the state for `net` of a maker's arrays; their names and shapes must fit."""
-        state = {name: np.zeros_like(value) for name, value in _arrays(net).items()}
-        orders = self.orders(net)
-        for ours, (theirs, kind) in self._pairs(net).items():
+        values, orders = _arrays(net), self.orders(net)
+        state = {ours: np.zeros_like(values[ours]) for ours in self.absent}
+        for ours, (theirs, kind) in self.pairs(net).items():
             array = kind.to_ours(arrays[theirs])
             order = orders.get(ours.rpartition(".")[0])
             state[ours] = array if order is None else array[order]
@@ -90,20 +86,21 @@ class Source:
     def to_theirs(self, net):
         """Return the arrays of `net` under the maker's names: what `to_ours` undoes.
 
-        Raises ValueError where the network has what the maker's cannot hold: a bias.
+        Raises ValueError where the network has what theirs has no place for. That theirs computes
+        the same is for the caller to know: strides, for one, are not in the arrays.
         """
         arrays, orders, values = {}, self.orders(net), _arrays(net)
         for ours in self.absent:
             if values[ours].any():
                 raise ValueError(f"{self.maker} has no {ours}, and that of the network is not 0")
-        for ours, (theirs, kind) in self._pairs(net).items():
+        for ours, (theirs, kind) in self.pairs(net).items():
             order = orders.get(ours.rpartition(".")[0])
             array = values[ours] if order is None else values[ours][np.argsort(order)]
             arrays[theirs] = np.ascontiguousarray(kind.to_theirs(array))
         return arrays
 
-    def _pairs(self, net):
-        """Return {array of npnets: (the maker's name, Kind)}."""
+    def pairs(self, net):
+        """Return {array of npnets: (the maker's name, its Kind)}."""
         pairs, layers, numbers = {}, net.layers(), unit_numbers(net)
         for name in _arrays(net):
             path, _, array = name.rpartition(".")

@@ -11,7 +11,8 @@ import pytest
 
 from npnets import data
 from npnets.data import cifar10
-from npnets.data.pickled import read_array, read_pickle
+from npnets.data.cifar10 import NAMES, read_array
+from npnets.pickled import read_pickle
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "cifar-10-batches-py.tar.xz"
 
@@ -97,7 +98,7 @@ def test_cifar10_is_read_from_where_it_lies(layout, tmp_path):
 
 def test_reading_a_pickle_gives_what_running_it_would():
     program = BATCHES["test_batch"]
-    read, run = read_pickle(program), pickle.loads(program, encoding="bytes")
+    read, run = read_pickle(program, NAMES), pickle.loads(program, encoding="bytes")
     assert read["labels"] == run[b"labels"]
     assert np.array_equal(read_array(read["data"]), run[b"data"])
 
@@ -110,7 +111,7 @@ def test_the_first_real_batch_is_read(tmp_path):
                 (tmp_path / Path(member.name).name).write_bytes(tar.extractfile(member).read())
             if "data_batch" in member.name:
                 break
-    names = read_pickle((tmp_path / "batches.meta").read_bytes())["label_names"]
+    names = read_pickle((tmp_path / "batches.meta").read_bytes(), NAMES)["label_names"]
     assert tuple(name.decode() for name in names) == cifar10.CLASS_NAMES
 
     (file,) = tmp_path.glob("data_batch_*")

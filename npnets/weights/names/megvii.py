@@ -33,7 +33,6 @@ the channels, and with it all 24.
 
 import numpy as np
 
-from npnets import ops
 from npnets.layers import ChannelShuffle, ConcatShuffle
 from npnets.nets import ShuffleNetV1, ShuffleNetV2
 from npnets.weights.preprocessing import MEGVII
@@ -85,8 +84,7 @@ def depthwise_orders(net):
     orders = {}
     for path, unit in units(net).items():
         inside = unit.branch.depthwise.conv.weight.value.shape[0]
-        channels = np.arange(inside).reshape(1, inside, 1, 1)
-        order = ops.channel_shuffle(channels, unit.branch.shuffle.groups).ravel()
+        order = np.arange(inside).reshape(unit.branch.shuffle.groups, -1).T.ravel()
         orders |= {f"{path}.branch.depthwise.{layer}": order for layer in ("conv", "norm")}
     return orders
 

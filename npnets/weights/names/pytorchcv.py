@@ -106,7 +106,8 @@ def ceil_max_pool(net):
 
 
 # Its MobileNet v2 convolves before the first depthwise convolution too, and its classifier is a
-# 1 × 1 convolution without a bias. ShuffleNet v2 at 2x has 2153 channels in its head, for 2048.
+# 1 × 1 convolution without a bias. The head of its ShuffleNet v2 has 1553 channels at 1.5x, and at
+# 2x 2153; the paper's has 1024 and 2048.
 SOURCES = (
     Source("pytorchcv", MobileNetV1, MOBILENET_V1, TORCHVISION),
     Source(

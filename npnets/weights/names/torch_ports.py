@@ -6,9 +6,10 @@ MobileNetV2.py; d-li14/mobilenetv2.pytorch, models/imagenet/mobilenetv2.py; jaxo
 model.py. All of them see photos as torchvision's networks do.
 """
 
-from npnets.layers import Sequential
+import numpy as np
+
+from npnets.layers import Conv2d, Parameter, Sequential
 from npnets.nets import MobileNetV1, MobileNetV2, ShuffleNetV1
-from npnets.weights.adapt import add_biases
 from npnets.weights.preprocessing import TORCHVISION
 from npnets.weights.source import Source, table
 
@@ -61,6 +62,14 @@ JAXONY = table("""
 def bare_stem(net):
     """Leave of the stem the convolution alone."""
     net.stem = Sequential(conv=net.stem.conv)
+
+
+def add_biases(net):
+    """Give each convolution a bias."""
+    for layer in net.layers().values():
+        if isinstance(layer, Conv2d):
+            zeros = np.zeros(len(layer.weight.value), np.float32)
+            layer.bias = Parameter(zeros, decay=False)
 
 
 # One group has 567 channels in stage 4 there, where table 1 of the paper has 576: such weights

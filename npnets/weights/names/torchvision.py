@@ -2,7 +2,7 @@
 torchvision/models/mobilenetv2.py and shufflenetv2.py."""
 
 from npnets.nets import MobileNetV2, ShuffleNetV2
-from npnets.weights.preprocessing import TORCHVISION
+from npnets.weights.preprocessing import TORCHVISION, TORCHVISION_232
 from npnets.weights.source import Source, table
 
 # A unit's first block of convolution, norm and ReLU6 is conv.0, and so on; the last convolution
@@ -46,7 +46,16 @@ SHUFFLENET_V2 = table("""
     classifier                           fc
 """)
 
+
+def newer_recipe(options):
+    """Return whether torchvision trained this width with its newer recipe only."""
+    return options.get("width_mult") in (1.5, 2.0)
+
+
+# MobileNet v2 has weights of both recipes, with the same names and shapes: for those of the newer,
+# IMAGENET1K_V2, set net.preprocessing to TORCHVISION_232.
 SOURCES = (
     Source("torchvision", MobileNetV2, MOBILENET_V2, TORCHVISION),
     Source("torchvision", ShuffleNetV2, SHUFFLENET_V2, TORCHVISION),
+    Source("torchvision", ShuffleNetV2, SHUFFLENET_V2, TORCHVISION_232, chosen=newer_recipe),
 )

@@ -36,19 +36,30 @@ def read(path):
 def _kind(path):
     """Return the name of the module that reads this kind of file."""
     with open(path, "rb") as file:
-        head = file.read(16)
-    if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "keras"
+        head = file.read(512)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _kind_of_archive(path)
-    if head[4:9] == b"\0\0\0\0{":  # the length of a header in JSON, 8 bytes, and its first
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "keras"
+    if head[4:9] == b"\0\0\0\0{":  # the length of a header, in 8 bytes, and its first
         return "safetensors"
+    if head.startswith(b"\x80"):
+        return "torch_old"
+    if head[257:262] == b"ustar":
+        raise ValueError(
+            "a tar archive: if PyTorch before 0.1.10 wrote it, load it with PyTorch and "
+            "save it anew; otherwise unpack it first"
+        )
     raise ValueError("it does not begin as a .pth, .safetensors, .h5, .keras or .npz file does")
 
 
 def _kind_of_archive(path):
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
+    if any(name.endswith("/data.pkl") for name in names):
+        return "torch_zip"
+    if "model.weights.h5" in names:
+        return "keras"
     if all(name.endswith((".npy", ".json")) for name in names):
         return "npz"
     raise ValueError(f"an archive with {names[0]!r:.80} in it is not a file of weights")
