@@ -5,7 +5,7 @@ import difflib
 import numpy as np
 
 from npnets.weights.guess import guess
-from npnets.weights.names import SOURCES
+from npnets.weights.names import SOURCES, own
 from npnets.weights.reading import read
 from npnets.weights.recognize import recognize
 from npnets.weights.record import Record
@@ -21,6 +21,8 @@ def load(path, source="auto", dtype=np.float32):
     Raises ValueError where the file is damaged, or fits no source.
     """
     checkpoint = read(path)
+    if source in ("auto", own.MAKER) and own.is_run(checkpoint):
+        return own.load_run(path, dtype)
     try:
         return load_arrays(checkpoint.arrays, source, dtype)
     except ValueError as error:

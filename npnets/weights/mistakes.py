@@ -127,11 +127,11 @@ AXES = {
 
 
 def _pad_around(net):
-    """Pad as PyTorch does, by K // 2 on each side."""
+    """Pad as PyTorch does, by one number on each side: half of the kernel."""
     for layer in net.layers().values():
-        if isinstance(layer, Conv2d) and layer.window["padding"] == "same":
+        if isinstance(layer, Conv2d) and layer.window["padding"]:
             layer.window["padding"] = layer.weight.value.shape[2] // 2
-        elif isinstance(layer, MaxPool2d) and layer.window["padding"] == "same":
+        elif isinstance(layer, MaxPool2d) and layer.window["padding"]:
             layer.window["padding"] = layer.window["kernel_size"] // 2
 
 

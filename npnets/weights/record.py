@@ -16,9 +16,9 @@ class Record:
     how: str
     network: str
     options: dict
-    changes: tuple[str, ...]
-    zero: tuple[str, ...]
     rows: tuple[tuple[str, str, tuple], ...]
+    changes: tuple[str, ...] = ()
+    zero: tuple[str, ...] = ()
 
     def __str__(self):
         options = ", ".join(f"{name}={value}" for name, value in self.options.items())

@@ -3,6 +3,7 @@
 Source: github.com/keras-team/keras, keras/src/applications/mobilenet.py and mobilenet_v2.py.
 """
 
+from npnets.layers import DepthwiseConv2d
 from npnets.nets import MobileNetV1, MobileNetV2
 from npnets.weights.adapt import TENSORFLOW
 from npnets.weights.preprocessing import KERAS
@@ -60,10 +61,20 @@ def keras_3(arrays):
     return {name.replace("/depthwise_kernel", "/kernel"): a for name, a in arrays.items()}
 
 
+def pad_below(net):
+    """Where the stride is 2, pad one row below and one column to the right, whatever the size."""
+    for layer in net.layers().values():
+        if isinstance(layer, DepthwiseConv2d) and layer.window["stride"] == 2:
+            layer.window["padding"] = (0, 1, 0, 1)
+
+
+# "same" for every image whose sides are multiples of 32, and not for all others
+BELOW = {"but depthwise convolutions of stride 2 always pad below and right only": pad_below}
+
 SOURCES = (
     Source(
         "keras", MobileNetV1, MOBILENET_V1, KERAS, kinds=CONVOLUTION_LAST,
-        options={"relu6": True}, changes=TENSORFLOW, prepare=keras_3,
+        options={"relu6": True}, changes=TENSORFLOW | BELOW, prepare=keras_3,
     ),
     Source("keras", MobileNetV2, MOBILENET_V2, KERAS, KINDS, changes=TENSORFLOW, prepare=keras_3),
 )  # fmt: skip
