@@ -82,8 +82,7 @@ def compare_(args):
     x = opened.look(args.image)
     other = _other(args.b, args.source_b, opened)
     if not isinstance(other, dict):
-        seen = other.look(args.image)
-        if seen.shape != x.shape or (seen != x).any():
+        if other.pixels is not None and not np.array_equal(other.look(args.image), x):
             print("B wants to see the photo otherwise than A; both are given what A wants\n")
         other = other.net
     report = compare(opened.net, other, x, args.tolerance)
@@ -122,12 +121,14 @@ def add_export_options(parser):
 def export_(args):
     """Write a network for others to read."""
     opened = open_weights(args.checkpoint, args.source)
+    kind = type(opened.net).__name__
     if args.out.endswith(".onnx"):
-        C, H, W = opened.shape
-        shape = (C, H, W) if args.size is None else (C, args.size, args.size)
+        if opened.shape is None and args.size is None:
+            raise ValueError("--size is needed: the height and width of the images, in pixels")
+        C, H, W = opened.shape or (3, 0, 0)
+        shape = (C, args.size or H, args.size or W)
         save_onnx(opened.net, args.out, shape)
-        print(f"{type(opened.net).__name__}, for images of {C} × {shape[1]} × {shape[2]}, "
-              f"is in {args.out}")  # fmt: skip
+        print(f"{kind}, for images of {C} × {shape[1]} × {shape[2]}, is in {args.out}")
     else:
         export.save(opened.net, args.out, args.names)
-        print(f"{type(opened.net).__name__}, under the names of {args.names}, is in {args.out}")
+        print(f"{kind}, under the names of {args.names}, is in {args.out}")

@@ -22,7 +22,7 @@ from npnets.weights.recognize import read_options
 OWN = "npnets"
 # What networks of some makers always are, where shapes could also mean another network.
 ALWAYS = {("torchvision", ShuffleNetV2): {"equal_ways": True}}
-NOT_COMPARED = {"training", "momentum", "is_folded", "preprocessing", "source"}
+NOT_COMPARED = {"training", "momentum", "preprocessing", "source"}
 SHOWN = 5
 
 
@@ -46,8 +46,6 @@ def under_names_of(maker, net):
 
     Raises ValueError, with the reasons, where the maker has none.
     """
-    if net.is_folded:
-        raise ValueError(f"a folded network has no batch norm left, and those of {maker} have")
     kind, sources = type(net), sources_of(maker)
     source = next((source for source in sources if source.network is kind), None)
     if source is None:
@@ -67,25 +65,26 @@ def check_same(net, source):
     It is built with the options that the shapes tell, and set beside `net`, layer by layer.
     """
     try:
-        names = source.names(net)
         arrays = source.to_theirs(net)
-        options = read_options(source, arrays, names) | ALWAYS.get((source.maker, type(net)), {})
-        twin = source.build(**options)
-        check_shapes(source.shapes(twin), arrays)
-        wrong = differences(net, twin, source.maker)
+        options = read_options(source, arrays, source.names(net))
+        twin = source.build(**options | ALWAYS.get((source.maker, type(net)), {}))
     except KeyError as error:
         wrong = [f"{error} has no name there"]
+    else:
+        wrong = differences(net, twin, source.maker)
     if wrong:
-        rest = f"\n  and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        raise ValueError(
-            f"{source.maker}'s {type(net).__name__} is another network:\n  "
-            + "\n  ".join(wrong[:SHOWN])
-            + rest
-        )
+        rest = [f"and {len(wrong) - SHOWN} more"] if len(wrong) > SHOWN else []
+        lines = [f"{source.maker}'s {type(net).__name__} is another network:"]
+        raise ValueError("\n  ".join(lines + wrong[:SHOWN] + rest))
+    check_shapes(source.shapes(twin), arrays)
 
 
 def differences(net, twin, maker):
     """Return what differs between the layers of two networks, a sentence each."""
+    if net.is_folded != twin.is_folded:
+        return [
+            "batch norm is folded in here" if net.is_folded else "batch norm is folded in there"
+        ]
     ours, theirs = net.layers(), twin.layers()
     wrong = []
     for path in ours | theirs:

@@ -35,21 +35,23 @@ class Occlusion:
     def centre(self):
         """(y, x), in pixels, of the centre of the patch that costs the most."""
         row, column = np.unravel_index(np.argmax(self.drops), self.drops.shape)
-        return tuple(int(self.stride * k + self.stride // 2) for k in (row, column))
+        return self.stride * (row + 0.5), self.stride * (column + 0.5)
 
 
 def occlude(net, x, grey=0.0, *, label=None, patch=None, stride=None, progress=False):
     """Return the Occlusion of a class, the most probable one where label is None.
 
     x is what the network sees of one photo, (1, C, H, W), and `grey` what it sees of a grey
-    pixel: a number, or (C, 1, 1). The patch is a seventh of the shorter side, and moves by a
-    quarter of itself, where nothing else is said: so it takes some 800 images. Raises ValueError
-    where x is not one photo.
+    pixel: a number, or (C, 1, 1). Where nothing else is said, the patch is a quarter of the
+    shorter side and moves by a quarter of itself: so it takes 256 images. Raises ValueError where
+    x is not one photo.
     """
     N, C, H, W = check.images(x)
     if N != 1:
         raise ValueError(f"x must be one photo, (1, C, H, W), got {x.shape}")
-    patch = max(1, min(H, W) // 7) if patch is None else patch
+    if patch is None:
+        patch = max(1, min(H, W) // 4)
+        patch += (patch - max(1, patch // 4)) % 2  # so that it lies evenly around its cell
     stride = max(1, patch // 4) if stride is None else stride
     check.at_least(1, patch=patch, stride=stride)
     folded = net if net.is_folded else net.fold()
@@ -61,7 +63,7 @@ def occlude(net, x, grey=0.0, *, label=None, patch=None, stride=None, progress=F
         places = range(start, min(start + BATCH, len(drops)))
         hidden = np.repeat(x, len(places), axis=0)
         for image, place in zip(hidden, places, strict=True):
-            y0, x0 = (stride * k + stride // 2 - patch // 2 for k in divmod(place, columns))
+            y0, x0 = (stride * k - (patch - stride) // 2 for k in divmod(place, columns))
             image[:, max(0, y0) : max(0, y0 + patch), max(0, x0) : max(0, x0 + patch)] = grey
         drops[places.start : places.stop] = softmax(folded.forward(hidden))[:, label]
     drops = probabilities[label] - drops.reshape(rows, columns)
@@ -92,10 +94,14 @@ def draw(occlusion, pixels, path, name):
         axes.set_xlabel("x (pixels)")
     photo.set_ylabel("y (pixels)")
     photo.set_title("what the network sees", fontsize=10, loc="left")
-    map_.set_title(f"hidden by a patch of {occlusion.patch} × {occlusion.patch} pixels there",
-                   fontsize=10, loc="left")  # fmt: skip
+    photo.set(xlim=(0, W), ylim=(H, 0))  # whose axes the map shares
+    side = occlusion.patch
+    cost = f"what a grey patch of {side} × {side} pixels costs, centred there"
+    map_.set_title(cost, fontsize=10, loc="left")
     bar = figure.colorbar(shown, ax=map_, shrink=0.85)
     bar.set_label("drop of the probability (percentage points)")
+    figure.legend(handles=_legend(), loc="outside lower center", ncols=2, frameon=False,
+                  fontsize=9)  # fmt: skip
     figure.suptitle(f"{name}: {occlusion.probability:.1%}", fontsize=11)
     with whole(path) as beside:
         figure.savefig(beside, dpi=150)
@@ -107,15 +113,26 @@ def _mark(axes, occlusion, points, colour):
     from matplotlib.patheffects import withStroke
 
     around = [withStroke(linewidth=2.8, foreground="black" if colour == "white" else "white")]
-    rows, columns = (occlusion.stride * (np.arange(n) + 0.5) for n in points.shape)
-    if min(points.shape) > 1 and points.max() > max(0, points.min()):
-        lines = axes.contour(columns, rows, points, [points.max() / 2], colors=colour)
+    if points.max() > max(0, points.min()):
+        # from the centres of the cells to the border of the photo
+        rows, columns = (
+            occlusion.stride * np.array([0, *np.arange(0.5, n), n]) for n in points.shape
+        )
+        level = [points.max() / 2]
+        lines = axes.contour(columns, rows, np.pad(points, 1, "edge"), level, colors=colour)
         lines.set(linewidth=1.4, path_effects=around)
     y, x = (place - occlusion.patch / 2 for place in occlusion.centre)
     side = occlusion.patch
     square = Rectangle((x, y), side, side, fill=False, ls="--", ec=colour, lw=1.4)
     square.set_path_effects(around)
     axes.add_patch(square)
+
+
+def _legend():
+    from matplotlib.lines import Line2D
+
+    labels = {"-": "within: at least half of the largest drop", "--": "the patch that costs most"}
+    return [Line2D([], [], ls=line, color=INK, label=label) for line, label in labels.items()]
 
 
 def _steps(steps, progress):

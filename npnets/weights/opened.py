@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +19,21 @@ RUN = "checkpoint.npz"  # what a run calls its checkpoint, in its folder
 
 @dataclass(frozen=True)
 class Opened:
-    """A network in eval mode. pixels(file) are what it sees of a photo, (C, H, W) uint8, and
-    normalize(images) makes of those, (N, C, H, W), what it wants. class_names may be empty."""
+    """A network in eval mode. `pixels` of a file are what it sees of a photo, (C, H, W) uint8, and
+    `normalize` makes of those, (N, C, H, W), what it wants; None where that is not known. `shape`
+    is (C, H, W), or None, and class_names may be empty."""
 
+    path: Path
     net: Layer
-    pixels: Callable
-    normalize: Callable
-    shape: tuple[int, int, int]
-    class_names: tuple[str, ...]
+    pixels: Callable | None = None
+    normalize: Callable | None = None
+    shape: tuple[int, int, int] | None = None
+    class_names: tuple[str, ...] = ()
 
     def look(self, file):
         """Return x, (1, C, H, W): what the network is given of a photo."""
+        if self.pixels is None:
+            raise ValueError(f"{self.path}: it does not say what photos its network wants to see")
         return self.normalize(self.pixels(file)[None])
 
     def grey(self):
@@ -44,23 +49,23 @@ class Opened:
 def open_weights(path, source="auto"):
     """Return what is Opened: the checkpoint of a run, its folder, or weights of others.
 
-    Raises ValueError where the file is none of these, or nothing is known of what its network
-    wants to see; FileNotFoundError where there is none.
+    Raises ValueError where the file is none of these; FileNotFoundError where there is none.
     """
     path = Path(path)
     if path.is_dir() or _is_run(path):
         net, normalize, description = load_network(path / RUN if path.is_dir() else path)
         _, C, H, W = description["images"]["shape"]
         names = tuple(description["images"]["class_names"])
-        read = lambda file: data.read_image(file, C, (H, W))  # noqa: E731
-        return Opened(net, read, normalize, (C, H, W), names)
+        pixels = partial(data.read_image, channels=C, size=(H, W))
+        return Opened(path, net, pixels, normalize, (C, H, W), names)
     net = load(path, source)
     view = net.preprocessing
     if view is None:
-        raise ValueError(f"{path}: it is not known what photos this network was trained to see")
+        return Opened(path, net)
     shape = 3, view.size, view.size
-    return Opened(net, lambda file: view.pixels(photo(file)), view.normalize, shape,
-                  view.class_names)  # fmt: skip
+    return Opened(
+        path, net, lambda file: view.pixels(photo(file)), view.normalize, shape, view.class_names
+    )
 
 
 def photo(file):

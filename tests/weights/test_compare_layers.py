@@ -237,7 +237,7 @@ def test_activations_may_be_those_of_some_parts_in_any_order(networks):
 
 def test_what_cannot_be_compared(networks):
     net = networks[V2]
-    with pytest.raises(ValueError, match="did you mean 'stem.conv'"):
+    with pytest.raises(ValueError, match=r"did you mean 'stem\.conv'"):
         compare(net, {"stem.cnv": X}, X)
     with pytest.raises(ValueError, match="there are no activations"):
         compare(net, {}, X)
