@@ -31,6 +31,8 @@ def members(archive):
         raise ValueError("two of its members have one name")
     by_place = sorted(infos.values(), key=lambda info: info.header_offset)
     ends = [info.header_offset for info in by_place[1:]] + [archive.start_dir]
+    if by_place and by_place[0].header_offset < 0:
+        raise ValueError(f"{by_place[0].filename} would begin before the file")
     for info, end in zip(by_place, ends, strict=False):
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
             raise ValueError(f"{info.filename} is compressed")

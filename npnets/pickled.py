@@ -49,7 +49,7 @@ def read_pickle(program, allowed, persistent=None):
                 raise Refused(f"refused: it has more than {MOST_INSTRUCTIONS} instructions")
             machine.follow(instruction.name, argument)
         return machine.stack.pop()
-    except (LookupError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError, DeprecationWarning) as error:
         raise ValueError(f"a damaged pickle ({error})") from error
 
 

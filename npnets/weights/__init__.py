@@ -8,7 +8,7 @@ In reading order: `reading`, what a file holds; `kinds` and `names`, what each m
 arrays; `source`, how they become npnets' own; `recognize` and `load`.
 """
 
-from npnets.weights.load import load, load_arrays
+from npnets.weights.load import list_sources, load, load_arrays
 from npnets.weights.reading import read
 
-__all__ = ["load", "load_arrays", "read"]
+__all__ = ["list_sources", "load", "load_arrays", "read"]

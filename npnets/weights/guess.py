@@ -7,8 +7,8 @@ network is the paper's, and has no .preprocessing.
 """
 
 from npnets.nets import MobileNetV1, MobileNetV2, ShuffleNetV1, ShuffleNetV2
+from npnets.weights.adapt import add_bias
 from npnets.weights.kinds import NPNETS
-from npnets.weights.names.torch_ports import add_biases
 from npnets.weights.recognize import Fit, expected, read_options
 from npnets.weights.source import Source
 
@@ -18,7 +18,7 @@ def _candidates():
     sources = []
     for network in (MobileNetV1, MobileNetV2, ShuffleNetV1, ShuffleNetV2):
         for absent in ((), ("classifier.bias",)):
-            for changes in ({}, {"all convolutions have a bias": add_biases}):
+            for changes in ({}, {"convolutions have a bias": add_bias}):
                 options = {"absent": absent, "changes": changes, "kinds": NPNETS}
                 sources.append(Source("guess", network, {}, None, **options))
                 if network is MobileNetV2:

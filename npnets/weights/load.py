@@ -43,11 +43,16 @@ def load_arrays(arrays, source="auto", dtype=np.float32):
     return net
 
 
+def list_sources():
+    """Return the names of all makers whose weights npnets knows."""
+    return list(dict.fromkeys(source.maker for source in SOURCES))
+
+
 def sources_of(maker):
     """Return the sources of a maker, or all of them for "auto"; ValueError where it is unknown."""
-    makers = {source.maker: None for source in SOURCES}
     if maker == "auto":
         return SOURCES
+    makers = list_sources()
     if maker not in makers:
         near = difflib.get_close_matches(str(maker), makers, n=1, cutoff=0)
         raise ValueError(

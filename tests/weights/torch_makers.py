@@ -4,12 +4,25 @@ They are witnesses: nothing here knows of npnets. Each says in a few lines what 
 `state_dict()` has the names of the published checkpoints.
 """
 
-import torch
 from torch import nn
 from torch.nn import functional as F
 
-V1 = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *5 * [(512, 1)], (1024, 2), (1024, 1))
-V2 = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))  # fmt: skip
+# Table 1 of MobileNet: channels and stride. Table 2 of MobileNet v2: t, c, n, s.
+V1 = (
+    (64, 1),
+    (128, 2),
+    (128, 1),
+    (256, 2),
+    (256, 1),
+    (512, 2),
+    *5 * [(512, 1)],
+    (1024, 2),
+    (1024, 1),
+)
+V2 = (
+    (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)  # fmt: skip
 
 
 def conv(inp, oup, k=1, s=1, groups=1, bias=False):

@@ -15,10 +15,10 @@ npnets is the one whose channel r brings to k:
     ours:    compress ── r ── depthwise' ── expand          depthwise'[k] = depthwise[order[k]]
     theirs:  compress ── depthwise ── r ── expand           order = r(0, 1, …, C−1)
 
-The direction stays r. To use s, filters would have to move so that each group of `expand` gets
-as many channels from each group of `compress` as before; within groups they may. But with eight
-groups of 12 channels, s gives the first group of `expand` 2, 1, 2, 1, … channels from the groups
-of `compress`, and r gives it 2, 2, 2, 2, 1, 1, 1, 1.
+The direction stays r. For s, filters would have to move so that each group of `expand` gets as
+many channels from each group of `compress` as before, for only within groups may they move. With
+8 groups of 12 channels that cannot be: from the 8 groups of `compress`, s gives each group of
+`expand` 2 2 2 2 1 1 1 1 channels or 1 1 1 1 2 2 2 2, r gives it 2 1 2 1 2 1 2 1 or the reverse.
 
 ShuffleNet v2.  A unit of stride 1 there begins with r and the split, and no unit ends with a
 shuffle. So r stands between any two units of a stage, and between stages there is none:

@@ -6,10 +6,9 @@ MobileNetV2.py; d-li14/mobilenetv2.pytorch, models/imagenet/mobilenetv2.py; jaxo
 model.py. All of them see photos as torchvision's networks do.
 """
 
-import numpy as np
-
-from npnets.layers import Conv2d, Parameter, Sequential
+from npnets.layers import Sequential
 from npnets.nets import MobileNetV1, MobileNetV2, ShuffleNetV1
+from npnets.weights.adapt import add_bias
 from npnets.weights.preprocessing import TORCHVISION
 from npnets.weights.source import Source, table
 
@@ -64,14 +63,6 @@ def bare_stem(net):
     net.stem = Sequential(conv=net.stem.conv)
 
 
-def add_biases(net):
-    """Give each convolution a bias."""
-    for layer in net.layers().values():
-        if isinstance(layer, Conv2d):
-            zeros = np.zeros(len(layer.weight.value), np.float32)
-            layer.bias = Parameter(zeros, decay=False)
-
-
 # One group has 567 channels in stage 4 there, where table 1 of the paper has 576: such weights
 # load as a network of those widths.
 SOURCES = (
@@ -85,7 +76,7 @@ SOURCES = (
         TORCHVISION,
         changes={
             "no batch norm and no ReLU after the first convolution": bare_stem,
-            "all convolutions have a bias": add_biases,
+            "convolutions have a bias": add_bias,
         },
     ),
 )

@@ -1,78 +1,59 @@
-"""Keras' files: HDF5, alone (.h5, .weights.h5) or in a zip archive beside JSON (.keras).
+"""Keras' files: HDF5, alone (.h5, .weights.h5) or in a zip archive beside JSON (.keras)."""
 
-Only what hangs in this file's own tree is read, as it lies there: links to elsewhere, virtual
-and compressed arrays are refused. Which array is which, keras_names.py says.
-Source: The HDF Group, "HDF5 User Guide"; keras/src/saving/saving_lib.py.
-"""
-
-import io
 import json
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from npnets.archive import members
 from npnets.extras import require
-from npnets.weights.reading.checkpoint import Checkpoint, plain
-from npnets.weights.reading.keras_names import list_layers, name_arrays, texts
+from npnets.weights.reading import npz
+from npnets.weights.reading.checkpoint import Checkpoint
+from npnets.weights.reading.keras_names import list_layers, name_arrays
 
-WEIGHTS = "model_weights"  # the group of what is wanted, where the whole model was saved
-# Groups that hold what is needed to go on training, or for the noise of a dropout.
-BESIDE = ("optimizer", "optimizer_weights", "seed_generator")
-DEEPEST = 8
-MOST_OBJECTS = 20_000
+PROGRAM = Path(__file__).with_name("hdf5.py")
+SECONDS = 60  # that this program may take; most files take less than one
 
 
 def read(path):
     """Return the Checkpoint in a .h5 or .keras. Raises ValueError where it is not just arrays."""
-    h5py = require("h5py", "weights")
-    data, config = path.read_bytes(), None
-    if data.startswith(b"PK"):
-        with zipfile.ZipFile(path) as archive:
-            infos = members(archive)
-            data = archive.read(infos["model.weights.h5"])
-            config = archive.read(infos["config.json"])
-    try:
-        with h5py.File(io.BytesIO(data), "r") as file:
-            config = json.loads(config or "".join(texts(file, "model_config")) or "{}")
-            datasets = {path[path[0] == WEIGHTS :]: dataset for path, dataset in _walk(file)}
-            _check_sizes(datasets, len(data))
-            layers = list_layers(config)
-            order = layers or texts(file.get(WEIGHTS, file), "layer_names")
-            named = name_arrays(datasets, layers, order)
-            arrays = {name: plain(name, dataset[()]) for name, dataset in named.items()}
-            return Checkpoint(arrays, "keras", {"config": config})
-    except OSError as error:
-        raise ValueError(f"a damaged HDF5 file ({error})") from error
+    require("h5py", "weights")  # to say so here, and not in the program
+    if not zipfile.is_zipfile(path):
+        return _read(path, None)
+    with zipfile.ZipFile(path) as archive, TemporaryDirectory() as folder:
+        infos = members(archive)
+        inner = Path(folder) / "weights.h5"
+        inner.write_bytes(archive.read(infos["model.weights.h5"]))
+        return _read(inner, json.loads(archive.read(infos["config.json"])))
 
 
-def _walk(group, path=(), seen=None):
-    """Yield (path, dataset) for every array below a group. A path is a tuple of names."""
-    h5py, seen = require("h5py", "weights"), [] if seen is None else seen
-    for name in group:
-        if name in BESIDE:
-            continue
-        seen.append(name)
-        place = "/".join((*path, name))
-        if len(seen) > MOST_OBJECTS or len(path) > DEEPEST:
-            raise ValueError(f"more than {MOST_OBJECTS} objects, or {DEEPEST} groups deep")
-        if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
-            raise ValueError(f"{place!r:.80} is a link to elsewhere")
-        entry = group[name]
-        if isinstance(entry, h5py.Group):
-            yield from _walk(entry, (*path, name), seen)
-        elif isinstance(entry, h5py.Dataset):
-            yield (*path, name), entry
+def _read(path, config):
+    """Return the Checkpoint in a .h5; `config` is the description of the model, if it has one."""
+    arrays, attributes = _read_hdf5(path)
+    if config is None:
+        config = json.loads("".join(attributes[""].get("model_config", ["{}"])))
+    return Checkpoint(name_arrays(arrays, attributes, list_layers(config)), "keras",
+                      {"config": config})  # fmt: skip
 
 
-def _check_sizes(datasets, most):
-    """Raise ValueError where an array is not in the file as it is, or all are larger than it."""
-    for path, dataset in datasets.items():
-        properties = dataset.id.get_create_plist()
-        if dataset.is_virtual or dataset.external or properties.get_nfilters():
-            raise ValueError(f"{'/'.join(path)!r:.80} is virtual, external or compressed")
-        if dataset.dtype.kind not in "biuf" or dataset.shape is None:
-            raise ValueError(f"{'/'.join(path)!r:.80} holds {dataset.dtype}, not numbers")
-        if dataset.id.get_storage_size() < dataset.nbytes:
-            raise ValueError(f"{'/'.join(path)!r:.80} promises {dataset.nbytes} bytes")
-    total = sum(dataset.nbytes for dataset in datasets.values())
-    if total > most:
-        raise ValueError(f"its arrays would fill {total} bytes, and it has {most}")
+def _read_hdf5(path):
+    """Return ({path: array}, {path of a group: {name: texts}}) of an HDF5 file."""
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / "arrays.npz"
+        # -P: so that safetensors.py, which lies beside the program, is not taken for the library
+        command = [sys.executable, "-P", str(PROGRAM), str(path), str(target)]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise ValueError(f"the library for HDF5 did not finish in {SECONDS} s") from error
+        if done.returncode == 1:
+            raise ValueError(
+                f"a damaged HDF5 file ({done.stderr.decode(errors='replace')[-200:]})"
+            )
+        if done.returncode:
+            raise ValueError(f"the library for HDF5 crashed ({done.returncode})")
+        found = json.loads(done.stdout)
+        arrays = npz.read(target).arrays.values()
+        return dict(zip(found["paths"], arrays, strict=True)), found["attributes"]

@@ -11,10 +11,7 @@ Source: keras/src/saving/saving_lib.py and keras/src/legacy/saving/legacy_h5_for
 """
 
 import re
-
-import numpy as np
-
-from npnets.extras import require
+from collections import Counter
 
 # The arrays of a layer by its class, in the order in which Keras 3 numbers them.
 VARIABLES = {
@@ -24,55 +21,69 @@ VARIABLES = {
     "batch_normalization": ("gamma", "beta", "moving_mean", "moving_variance"),
 }
 ORDER = ("kernel", "depthwise_kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
-MOST_TEXT = 2**26  # bytes
+WEIGHTS = "model_weights"
 
 
-def name_arrays(datasets, layers, order):
-    """Return {"layer/variable": dataset}, the layers in this order.
+def name_arrays(arrays, attributes, layers):
+    """Return {"layer/variable": array}, in the order of the layers.
 
-    `datasets` is {path: dataset}, where a path is a tuple of names; `layers`, {name: class}, is
-    what the file says of the layers, or {}. Raises ValueError where two arrays get one name.
+    `arrays` is {path: array} and `attributes` {path of a group: {name: texts}}; `layers`, {name:
+    class}, is what the file says of the model, or {}. Raises ValueError where two get one name.
     """
-    parents = {path[:1]: set() for path in datasets}
-    for path in datasets:
-        parents[path[:1]].add(path[-2:-1])
     named = {}
-    for path, dataset in datasets.items():
-        if path[-2:-1] == ("vars",) and len(path) > 2:
-            name = _new_name(path, dataset.parent, layers)
-        else:
-            name = _old_name(path, len(parents[path[:1]]) > 1, layers)
-        if named.setdefault(name, dataset) is not dataset:
+    for path, name in _names(list(arrays), attributes, layers).items():
+        if named.setdefault(name, path) != path:
             raise ValueError(f"two of its arrays are called {'/'.join(name)!r:.80}")
-    places = {name: place for place, name in enumerate(order)}
-    variables = {name: place for place, name in enumerate(ORDER)}
+    order = list(layers) or attributes.get(WEIGHTS, attributes[""]).get("layer_names", [])
+    layer_at = {name: place for place, name in enumerate(order)}
+    variable_at = {name: place for place, name in enumerate(ORDER)}
 
     def place(name):
-        return places.get(name[0], len(places)), variables.get(name[-1], len(variables))
+        return layer_at.get(name[0], len(layer_at)), variable_at.get(name[-1], len(variable_at))
 
-    return {"/".join(name): named[name] for name in sorted(named, key=place)}
-
-
-def _old_name(path, nested, layers):
-    """conv1/conv1/kernel:0 -> ("conv1", "kernel"). Where models are nested, the inner layer's."""
-    *place, variable = path
-    layer, variable = place[-1 if nested else 0 :][:1], variable.removesuffix(":0")
-    if variable == "kernel" and layers.get(*layer) == "depthwise_conv2d":
-        variable = "depthwise_kernel"  # the older way, as Keras 3 writes it
-    return (*layer, variable)
+    return {"/".join(name): arrays[named[name]] for name in sorted(named, key=place)}
 
 
-def _new_name(path, group, layers):
-    """layers/conv2d_3/vars/0 -> ("conv_pw_2", "kernel"), if that is the name of the group."""
-    *_, numbered, _, number = path
+def _names(paths, attributes, layers):
+    """Return {path: (layer, variable)}."""
+    groups = Counter(path.rpartition("/")[0] for path in paths)
+    tops = Counter(_ends(group)[0] for group in groups)
+    names = {}
+    for path in paths:
+        group, _, variable = path.rpartition("/")
+        if group.endswith("/vars"):
+            own = attributes[group].get("name")
+            names[path] = _new_name(group, variable, groups[group], own, layers)
+        else:
+            top, last = _ends(group)
+            layer = last if tops[top] > 1 else top  # where models are nested, the inner layer
+            names[path] = _old_name(layer, variable.removesuffix(":0"), layers)
+    return names
+
+
+def _ends(group):
+    """Return the first and the last name in the path of a group."""
+    names = group.removeprefix(WEIGHTS).removeprefix("/").split("/")
+    return names[0], names[-1]
+
+
+def _old_name(layer, variable, layers):
+    """Return (layer, variable). Keras 3 calls a depthwise kernel just a kernel."""
+    if variable == "kernel" and layers.get(layer) == "depthwise_conv2d":
+        variable = "depthwise_kernel"
+    return (layer, variable) if layer else (variable,)
+
+
+def _new_name(group, number, count, own, layers):
+    """layers/conv2d_3/vars, 0 -> (the name of the layer, "kernel"), by class and number."""
+    numbered = group.split("/")[-2]
     kind, turn = re.fullmatch(r"(.*?)(?:_(\d{1,9}))?", numbered, re.DOTALL).groups()
-    variables = dict(enumerate(VARIABLES.get(kind, ())))
-    if kind == "batch_normalization" and len(group) != len(variables):
+    variables = dict(zip("0123", VARIABLES.get(kind, ()), strict=False))
+    if kind == "batch_normalization" and count != len(variables):
         variables = {}  # without scale or center: which of them, the file does not say
-    variable = next((name for place, name in variables.items() if str(place) == number), number)
     alike = [name for name, other in layers.items() if other == kind]
-    names = texts(group, "name") or alike[int(turn or 0) :] or [numbered]  # Keras 3.0 has none
-    return names[0], variable
+    names = own or alike[int(turn or 0) :] or [numbered]  # Keras 3.0 wrote no names
+    return names[0], variables.get(number, number)
 
 
 def list_layers(config):
@@ -91,20 +102,3 @@ def _snake_case(name):
     """DepthwiseConv2D -> depthwise_conv2d, as Keras does it."""
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-def texts(group, name):
-    """Return an attribute, one text or many, as a list; [] where there is none.
-
-    Many of any length are not read: they could all be one long text, many times.
-    """
-    if name not in group.attrs:
-        return []
-    attribute = group.attrs.get_id(name)
-    kind = require("h5py", "weights").check_string_dtype(attribute.dtype)
-    if kind is None or attribute.get_storage_size() > MOST_TEXT:
-        return []
-    if kind.length is None and attribute.shape != ():
-        return []
-    value = np.asarray(group.attrs[name], object).ravel()
-    return [text.decode() if isinstance(text, bytes) else str(text) for text in value]
