@@ -27,7 +27,8 @@ TOLERANCE, TOLERANCE_OF_ACTIVATIONS = 1e-5, 1e-4
 @dataclass(frozen=True)
 class Row:
     """One layer: the shape of its output for one image, the largest difference between the two,
-    and that as a part of the largest number in A; NaN and a note where only one has it."""
+    and that as a part of the largest number in A. Where only one of them has the layer, both are
+    NaN; there, and where shapes differ, `note` says so."""
 
     name: str
     shape: tuple[int, ...]
@@ -159,7 +160,7 @@ def _made(call):
 
 
 def _row(name, a, b):
-    note = "" if a.shape == b.shape else f"{shape(b.shape[1:])} in B"
+    note = "" if a.shape == b.shape else f"{b.shape} in B"
     return Row(name, a.shape[1:], *distance(a, b), note)
 
 

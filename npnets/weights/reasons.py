@@ -23,7 +23,8 @@ def of_calls(call, twin, tolerance):
         if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
             if not same(a, b, tolerance):
                 how = "" if name in GIVEN else how_weights(a, b, tolerance)
-                found.append(f"{name} differs" + (f": {how}" if how else ""))
+                given = ", which it is given," if name in GIVEN else ""
+                found.append(f"{name}{given} differs" + (f": {how}" if how else ""))
                 explained |= bool(how)
         elif a is not b and (_is_array(a, b) or a != b):
             found.append(f"{name} is {_said(a)} in A and {_said(b)} in B")

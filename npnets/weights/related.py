@@ -16,10 +16,10 @@ def distance(a, b):
     """Return (largest |a − b|, the same over the largest |a|); infinite where shapes differ."""
     if a.shape != b.shape:
         return np.inf, np.inf
-    apart, size = (float(np.max(np.abs(array), initial=0)) for array in (a - b, a))
-    if not np.isfinite(apart):
-        return np.inf, np.inf
-    return apart, apart / size if size else np.inf * apart if apart else 0.0
+    apart, size = (float(np.abs(array).max(initial=0)) for array in (a - b, a))
+    if apart == 0:
+        return 0.0, 0.0
+    return (apart, apart / size if size else np.inf) if np.isfinite(apart) else (np.inf, np.inf)
 
 
 def same(a, b, tolerance):

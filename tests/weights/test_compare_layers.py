@@ -248,7 +248,7 @@ def test_other_sizes_part_where_they_begin(networks):
     report = compare(networks[V2], wide, X)
     assert report.first.name == "stage2.unit1.branch.project.conv"
     assert report.first.shape == (8, 16, 16)
-    assert report.first.note == "16×16×16 in B"
+    assert report.first.note == "(1, 16, 16, 16) in B"
     assert "weight differs" in report.reasons
 
 
