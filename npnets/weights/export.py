@@ -54,8 +54,9 @@ def under_names_of(maker, net):
     check_same(net, source)
     arrays = source.to_theirs(net)
     if source.kinds is PYTORCH:
-        counters = [name.replace("running_mean", "num_batches_tracked") for name in arrays]
-        arrays |= {n: np.int64(0) for n in counters if n.endswith("num_batches_tracked")}
+        means = [name for name in arrays if name.endswith("running_mean")]
+        counters = [name.replace("running_mean", "num_batches_tracked") for name in means]
+        arrays |= dict.fromkeys(counters, np.array(0, np.int64))
     return arrays
 
 
@@ -114,7 +115,7 @@ def _options(layer):
 def _write_safetensors(path, arrays):
     """Arrays are made contiguous first: of a view, the library would write the wrong numbers."""
     library = require("safetensors.numpy", "export")
-    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     library.save_file(plain, path, metadata={"format": "pt"})
 
 

@@ -8,6 +8,7 @@ import npnets
 from npnets import ops
 from npnets.layers import (
     AvgPool2d,
+    BatchNorm,
     ChannelShuffle,
     Conv2d,
     DepthwiseConv2d,
@@ -79,6 +80,17 @@ def test_padding_may_differ_from_side_to_side():
     other = net.forward(x)
     assert abs(other - logits).max() > 0.01
     assert_same(run(to_onnx(net, (3, 64, 64)), x), other, WHOLE)
+
+
+def test_the_eps_of_batch_norm_is_kept():
+    net = lively("mobilenet_v1_x0_25")
+    before = net.forward(images())
+    for layer in net.layers().values():
+        if isinstance(layer, BatchNorm):
+            layer.eps = 0.1
+    logits = net.forward(images())
+    assert abs(logits - before).max() > 0.01
+    assert_same(run(to_onnx(net, (3, 32, 32)), images()), logits, WHOLE)
 
 
 def drawn(layer, seed=0):
