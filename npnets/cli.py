@@ -11,6 +11,7 @@ from npnets.experiments import command as experiment
 from npnets.papers import command as papers
 from npnets.roofline import command as roofline
 from npnets.tutorials import command as tutorials
+from npnets.weights import command as weights
 
 FAILURES = ValueError, TypeError, OSError, ImportError, FloatingPointError
 
@@ -79,10 +80,15 @@ def make_parser():
     )
     evaluate.add_argument("checkpoint", help="a checkpoint.npz, or the folder of a run")
     evaluate.add_argument("--data-dir", help="where the images are; default: as in the run")
-    predict = command("predict", commands.predict, "say what a trained model sees in photos")
-    predict.add_argument("checkpoint", help="a checkpoint.npz, or the folder of a run")
-    predict.add_argument("images", nargs="+", metavar="IMAGE", help="image files")
-    predict.add_argument("--top", type=int, default=3, help="how many classes (default: 3)")
+    weights.add_predict_options(
+        command("predict", weights.predict, "say what a trained model sees in photos")
+    )
+    weights.add_compare_options(
+        command("compare", weights.compare_, "find the first layer where two models part")
+    )
+    weights.add_export_options(
+        command("export", weights.export_, "write a trained model for others to read")
+    )
     bench.add_options(command("bench", bench.bench, "time npnets against PyTorch and others"))
     experiment.add_options(
         command("experiment", experiment.command, "measure again what the papers claim")

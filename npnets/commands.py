@@ -15,7 +15,6 @@ from npnets import data, gradcheck, plots
 from npnets.cost import summarize
 from npnets.files import write_text
 from npnets.nets import create_model, list_models
-from npnets.ops import softmax
 from npnets.run import Recipe, Run, load_network, read
 from npnets.train import evaluate, train
 
@@ -96,18 +95,6 @@ def evaluate_(args):
     loss, accuracy = evaluate(net, test, normalize)
     print(f"{origin['model']} on {len(test)} test images of {origin['data']}: "
           f"loss {loss:.4f}, accuracy {accuracy:.2%}")  # fmt: skip
-
-
-def predict(args):
-    """Print the most likely classes of each image."""
-    net, normalize, description = load_network(_checkpoint(args.checkpoint))
-    names = description["images"]["class_names"]
-    _, C, H, W = description["images"]["shape"]
-    for file in args.images:
-        x = normalize(data.read_image(file, C, (H, W))[None])
-        probabilities = softmax(net.forward(x))[0]
-        best = np.argsort(-probabilities, kind="stable")[: max(1, args.top)]
-        print(f"{file}: " + ", ".join(f"{names[k]} {probabilities[k]:.1%}" for k in best))
 
 
 def _model(args, rng=None):

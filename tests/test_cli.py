@@ -69,7 +69,7 @@ def test_train_evaluate_predict(capsys, tmp_path):
     Image.fromarray(np.full((20, 30), 200, np.uint8)).save("grey.png")
     assert cli.main(["predict", "run/checkpoint.npz", "grey.png", "--top", "2"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("grey.png: ")
+    assert out.startswith("grey.png:\n")
     assert out.count("%") == 2
 
 

@@ -53,18 +53,32 @@ def trace_with_input(net, input_shape):
     """Return (input, Calls, output): as `trace`, with the two arrays at the ends."""
     if len(input_shape) != 3:
         raise ValueError(f"input_shape must be (C, H, W), got {tuple(input_shape)}")
+    x = np.empty((0, *input_shape), dtype_of(net))
+    with use_kernels(False):
+        return x, *calls_of(net, x)
+
+
+def calls_of(net, x):
+    """Return (Calls, output) of a forward pass of `net` at inference, on images x.
+
+    Its mode, its state and its gradients stay as they are.
+    """
     modes = {layer: layer.training for layer in net.layers().values()}
-    dtype = next(iter(net.parameters().values())).value.dtype if net.parameters() else np.float32
-    x = np.empty((0, *input_shape), dtype)
     try:
         for layer in modes:
             layer.training = False
-        with use_kernels(False), traced(net) as calls:
+        with traced(net) as calls:
             y = net.forward(x)
     finally:
         for layer, training in modes.items():
             layer.training = training
-    return x, calls, y
+    return calls, y
+
+
+def dtype_of(net):
+    """Return the dtype of the parameters of `net`; float32 where it has none."""
+    first = next(iter(net.parameters().values()), None)
+    return np.dtype(np.float32) if first is None else first.value.dtype
 
 
 @contextmanager

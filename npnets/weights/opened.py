@@ -1,0 +1,86 @@
+"""A file of weights, opened: the network, how a photo comes to it, and what its answers mean."""
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from npnets import checkpoint, data
+from npnets.extras import require
+from npnets.layer import Layer
+from npnets.run import load_network
+from npnets.weights.load import load
+
+RUN = "checkpoint.npz"  # what a run calls its checkpoint, in its folder
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A network in eval mode. `pixels` of a file are what it sees of a photo, (C, H, W) uint8, and
+    `normalize` makes of those, (N, C, H, W), what it wants; None where that is not known. `shape`
+    is (C, H, W), or None, and class_names may be empty."""
+
+    path: Path
+    net: Layer
+    pixels: Callable | None = None
+    normalize: Callable | None = None
+    shape: tuple[int, int, int] | None = None
+    class_names: tuple[str, ...] = ()
+
+    def look(self, file):
+        """Return x, (1, C, H, W): what the network is given of a photo."""
+        if self.pixels is None:
+            raise ValueError(f"{self.path}: it does not say what photos its network wants to see")
+        return self.normalize(self.pixels(file)[None])
+
+    def grey(self):
+        """Return what the network is given of a grey pixel, (C, 1, 1)."""
+        C, _, _ = self.shape
+        return self.normalize(np.full((1, C, 1, 1), 128, np.uint8))[0]
+
+    def name(self, label):
+        """Return the name of a class; its number where it has none."""
+        return self.class_names[label] if self.class_names else f"class {label}"
+
+
+def open_weights(path, source="auto"):
+    """Return what is Opened: the checkpoint of a run, its folder, or weights of others.
+
+    Raises ValueError where the file is none of these; FileNotFoundError where there is none.
+    """
+    path = Path(path)
+    if path.is_dir() or _is_run(path):
+        net, normalize, description = load_network(path / RUN if path.is_dir() else path)
+        _, C, H, W = description["images"]["shape"]
+        names = tuple(description["images"]["class_names"])
+        pixels = partial(data.read_image, channels=C, size=(H, W))
+        return Opened(path, net, pixels, normalize, (C, H, W), names)
+    net = load(path, source)
+    view = net.preprocessing
+    if view is None:
+        return Opened(path, net)
+    shape = 3, view.size, view.size
+    return Opened(
+        path, net, lambda file: view.pixels(photo(file)), view.normalize, shape, view.class_names
+    )
+
+
+def photo(file):
+    """Return the image in a file, upright; ValueError where it is none."""
+    Image, operations = require("PIL.Image", "weights"), require("PIL.ImageOps", "weights")
+    try:
+        with Image.open(file) as image:
+            return operations.exif_transpose(image).convert("RGB")
+    except Exception as error:  # of a broken file, Pillow raises whatever it stumbles over
+        raise ValueError(f"{file}: no image that can be read ({error})") from error
+
+
+def _is_run(path):
+    """Whether a file is a checkpoint that npnets wrote; weights of others have no description."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return checkpoint.DESCRIPTION in archive.namelist()
