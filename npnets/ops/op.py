@@ -47,6 +47,7 @@ def _warn_without_numba():
     warnings.warn("Numba cannot be imported: npnets runs on NumPy alone, slowly", stacklevel=3)
 
 
+_KERNEL_DTYPES = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 _compiler = threading.Lock()
 has_numba = _is_installed("numba")  # to import it takes as long as all the rest: see `_compile`
 _on = has_numba and os.environ.get("NPNETS_KERNELS", "1") != "0"
@@ -76,7 +77,7 @@ class use_kernels:  # named like the function that it reads as
 
 def kernels_run(*arrays):
     """Return whether kernels are on and can take these arrays: all float32 or float64."""
-    return _on and all(array.dtype in (np.float32, np.float64) for array in arrays)
+    return _on and all(array.dtype in _KERNEL_DTYPES for array in arrays)
 
 
 class _Watch(threading.local):
@@ -102,6 +103,11 @@ def watch(callback):
         _watch.callback = before
 
 
+def is_watched():
+    """Return whether somebody watches the operations of this thread."""
+    return _watch.callback is not None
+
+
 def _watched(definition, run, args, out, options):
     callback, _watch.callback = _watch.callback, None
     try:
@@ -120,13 +126,13 @@ def op(definition):
 
     @functools.wraps(definition)
     def operation(*args, out=None, **options):
-        if _watch.callback is not None:
+        if is_watched():
             return _watched(definition, operation, args, out, options)
         arrays = [a for a in (*args, *options.values()) if isinstance(a, np.ndarray)]
         if operation.fast is not None and kernels_run(*arrays):
             try:
                 return operation.fast(*args, out=out, **options)
-            except _NoNumba:
+            except NoNumba:
                 pass
         return _written(definition(*args, **options), out, arrays)
 
@@ -148,7 +154,7 @@ def _written(result, out, arrays):
     return (out, *others) if others else out
 
 
-class _NoNumba(ImportError):
+class NoNumba(ImportError):
     """Numba is there, and cannot be imported: it does not know this NumPy or this Python."""
 
 
@@ -177,7 +183,7 @@ def _compile(names):
         except ImportError as error:
             _on = has_numba = False
             _warn_without_numba()
-            raise _NoNumba(str(error)) from error
+            raise NoNumba(str(error)) from error
         # NaN and infinity keep their meaning, so that not all of fastmath is wanted
         options = {"nogil": True, "error_model": "numpy"}
         options["fastmath"] = {"contract", "nsz", "reassoc"}
@@ -210,4 +216,7 @@ def _cached(function):
 def plain(dtype, *arrays):
     """Each array C-contiguous, of `dtype` and writable, copied where it is not: a kernel compiles
     anew for every layout, and for arrays that are read-only."""
-    return [np.require(array, dtype, "CW") for array in arrays]
+    return [
+        array if array.flags.carray and array.dtype == dtype else np.require(array, dtype, "CW")
+        for array in arrays
+    ]

@@ -34,6 +34,7 @@ def fresh(monkeypatch):
     """Each test begins with no memory held, and the reuse switched on."""
     monkeypatch.setattr(memory, "_blocks", {})
     monkeypatch.setattr(memory, "_most", 0)
+    monkeypatch.setattr(memory, "ALWAYS", 0)
     monkeypatch.setattr(memory, "_on", True)
 
 
