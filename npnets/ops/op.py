@@ -103,11 +103,6 @@ def watch(callback):
         _watch.callback = before
 
 
-def is_watched():
-    """Return whether somebody watches the operations of this thread."""
-    return _watch.callback is not None
-
-
 def _watched(definition, run, args, out, options):
     callback, _watch.callback = _watch.callback, None
     try:
@@ -126,13 +121,13 @@ def op(definition):
 
     @functools.wraps(definition)
     def operation(*args, out=None, **options):
-        if is_watched():
+        if _watch.callback is not None:
             return _watched(definition, operation, args, out, options)
         arrays = [a for a in (*args, *options.values()) if isinstance(a, np.ndarray)]
         if operation.fast is not None and kernels_run(*arrays):
             try:
                 return operation.fast(*args, out=out, **options)
-            except NoNumba:
+            except _NoNumba:
                 pass
         return _written(definition(*args, **options), out, arrays)
 
@@ -154,7 +149,7 @@ def _written(result, out, arrays):
     return (out, *others) if others else out
 
 
-class NoNumba(ImportError):
+class _NoNumba(ImportError):
     """Numba is there, and cannot be imported: it does not know this NumPy or this Python."""
 
 
@@ -183,7 +178,7 @@ def _compile(names):
         except ImportError as error:
             _on = has_numba = False
             _warn_without_numba()
-            raise NoNumba(str(error)) from error
+            raise _NoNumba(str(error)) from error
         # NaN and infinity keep their meaning, so that not all of fastmath is wanted
         options = {"nogil": True, "error_model": "numpy"}
         options["fastmath"] = {"contract", "nsz", "reassoc"}

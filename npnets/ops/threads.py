@@ -124,6 +124,11 @@ def layer_by_layer():
         _here.layer_by_layer = before
 
 
+def goes_layer_by_layer():
+    """Return whether this thread is within a block of `layer_by_layer`."""
+    return _here.layer_by_layer
+
+
 class _Job:
     """Work to share: its parts are taken one by one, and the last to finish says so."""
 
