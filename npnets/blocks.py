@@ -38,6 +38,10 @@ class ConvNormAct(Sequential):
             return self.norm.forward(self.conv.forward(x), self.act)
         return super().forward(x)
 
+    def in_a_row(self):
+        """At inference, the only time that it is asked, this is a plain Sequential."""
+        return iter(self)
+
     def backward(self, dy):
         (together,) = self.saved()
         if together:

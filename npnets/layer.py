@@ -7,10 +7,11 @@ tracked, and the saved arrays live from forward to backward only.
 """
 
 import copy
+import itertools
 
 import numpy as np
 
-from npnets.ops.threads import by_images
+from npnets.ops.threads import by_images, goes_layer_by_layer
 
 
 class Parameter:
@@ -127,6 +128,15 @@ class Layer:
     def fold_parts(self):
         """Let parts absorb those that follow them. Only parts in a row follow each other."""
 
+    def in_a_row(self):
+        """Yield the layers that this one is, one after another: it may be but one."""
+        yield self
+
+    def with_next(self, following):
+        """Return a function x -> y that computes this layer and the following one in one go, for
+        inference; None if there is none."""
+        return
+
     def absorb(self, following):
         """Return one layer for this and the following one, at inference; None if there is none."""
         return
@@ -172,12 +182,31 @@ class Sequential(Layer):
         return (part for part in vars(self).values() if isinstance(part, Layer))
 
     def forward(self, x):
-        return by_images(self._in_a_row, x) if self.is_folded else self._in_a_row(x)
+        if not self.is_folded:
+            return self._in_a_row(x)
+        return by_images(self._in_a_row if goes_layer_by_layer() else self._two_in_one, x)
 
     def _in_a_row(self, x):
         for layer in self:
             x = layer.forward(x)
         return x
+
+    def _two_in_one(self, x):
+        """The same, where a layer may take the next along, also out of a Sequential inside."""
+        row, taken = [layer for part in self for layer in part.in_a_row()], None
+        for layer, following in itertools.pairwise((*row, None)):
+            if layer is not taken:
+                both = layer.with_next(following)
+                x = layer.forward(x) if both is None else both(x)
+                taken = None if both is None else following
+        return x
+
+    def in_a_row(self):
+        if type(self).forward is not Sequential.forward:  # it goes a way of its own
+            yield self
+        else:
+            for part in self:
+                yield from part.in_a_row()
 
     def fold_parts(self):
         last = None

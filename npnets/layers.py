@@ -7,6 +7,7 @@ import numpy as np
 from npnets import ops
 from npnets.layer import Buffer, Layer, Parameter, Sequential
 from npnets.ops import check
+from npnets.ops.fused import pointwise_depthwise
 from npnets.ops.window import on_images
 
 __all__ = [
@@ -102,6 +103,14 @@ class PointwiseConv2d(Conv2d):
 
     def __init__(self, in_channels, out_channels, *, groups=1, bias=False):
         super().__init__(in_channels, out_channels, 1, groups=groups, bias=bias)
+
+    def with_next(self, following):
+        if self.groups > 1 or not isinstance(following, DepthwiseConv2d):
+            return None
+        first, second = ({"ceiling": conv.ceiling} for conv in (self, following))
+        first["weight"], first["bias"] = self._arrays()
+        second["weight"], second["bias"] = following._arrays()
+        return lambda x: pointwise_depthwise(x, first, second | following.window)
 
     def forward(self, x):
         self.save(x)

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import npnets
-from npnets import ops
+from npnets import layers, ops
 from npnets.cost import summarize
 from npnets.init import initialize
 from npnets.layers import (
@@ -239,6 +239,58 @@ def test_the_printed_form(name, trained):
     ceiling = "ceiling=6" if name.startswith("mobilenet_v2") else "ceiling=inf"
     assert ceiling in folded
     assert "ceiling" not in repr(trained[name])
+
+
+# Two convolutions in one go
+
+
+def count_pairs(monkeypatch):
+    """Return a list that grows with each pair of convolutions that is computed in one go."""
+    pairs, together = [], layers.pointwise_depthwise
+    monkeypatch.setattr(
+        layers, "pointwise_depthwise", lambda *given: pairs.append(given) or together(*given)
+    )
+    return pairs
+
+
+@pytest.mark.parametrize(
+    ("name", "pairs"), list(zip(NETWORKS, (12, 16, 0, 16), strict=True))
+)  # all depthwise convolutions but those that follow none, or a shuffle
+def test_a_pointwise_convolution_takes_the_depthwise_one_after_it_along(
+    name, pairs, trained, monkeypatch
+):
+    folded, x, found = trained[name].fold(), images(2), count_pairs(monkeypatch)
+    y = folded.forward(x)
+    assert len(found) == pairs
+    with threads.layer_by_layer():
+        assert_close(folded.forward(x), y, np.float32)
+    assert len(found) == pairs, "layer by layer nothing is taken along"
+
+
+@every_network
+def test_who_watches_sees_both_convolutions(name, trained):
+    folded, seen = trained[name].fold(), []
+    with ops.op.watch(lambda name, *_: seen.append(name)):
+        folded.forward(images(2))
+    assert seen.count("depthwise_conv2d") == kinds(folded).count(DepthwiseConv2d)
+    assert seen.count("pointwise_conv2d") == kinds(folded).count(PointwiseConv2d)
+    assert "pointwise_depthwise" not in seen
+
+
+def test_a_sequential_that_goes_a_way_of_its_own_is_asked_to():
+    class Residual(Sequential):
+        def forward(self, x):
+            return ops.add(x, super().forward(x))
+
+    inner = Residual(first=PointwiseConv2d(3, 3), second=DepthwiseConv2d(3, 3, padding=1))
+    net = initialize(Sequential(inner=inner, last=DepthwiseConv2d(3, 3, padding=1)), 0)
+    assert_close(net.fold().forward(images()), net.eval().forward(images()), np.float32)
+
+
+def test_convolutions_that_do_not_fit_say_so():
+    net = Sequential(first=PointwiseConv2d(3, 4), second=DepthwiseConv2d(5, 3)).fold()
+    with pytest.raises(ValueError, match=r"one filter per channel, \(4, 1, K, K\), got \(5, 1"):
+        net.forward(images())
 
 
 # What cannot be done any more

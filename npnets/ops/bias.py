@@ -3,7 +3,7 @@
 import numpy as np
 
 from npnets.ops import check
-from npnets.ops.op import jit
+from npnets.ops.op import jit, plain
 
 
 def add_bias(y, bias):
@@ -31,8 +31,13 @@ class Finish:
         if bias is None:
             bias = np.zeros(channels, dtype)
         check.shape(bias, (channels,), "bias")
-        self.bias = np.require(bias, dtype, "CW")
+        (self.bias,) = plain(dtype, bias)
         self.low, self.high = clip_limits(ceiling, dtype)
+
+    def channels(self, y, some):
+        """Change y, (channels, pixels), in place: the results of some of all channels."""
+        if not self.nothing_to_do:
+            _finish(y, self.bias[some], self.low, self.high, 0, len(y), 0, y.shape[1])
 
     def tile(self, y, rows=slice(None), columns=slice(None)):
         """Change a tile of y, (groups, channels, pixels), in place: these rows of each group."""

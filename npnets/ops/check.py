@@ -28,6 +28,14 @@ def filters(weight, name="weight"):
     return weight.shape
 
 
+def one_filter_each(weight, channels):
+    """Raise ValueError unless weight is one filter for each of so many channels."""
+    if filters(weight)[:2] != (channels, 1):
+        raise ValueError(
+            f"weight must be one filter per channel, ({channels}, 1, K, K), got {weight.shape}"
+        )
+
+
 def shape(array, expected, name):
     """Raise ValueError unless `array` is an array of exactly the expected shape."""
     if not isinstance(array, np.ndarray):

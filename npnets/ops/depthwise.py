@@ -19,12 +19,8 @@ from npnets.ops.window import output_shape, pad, taps, unpad
 def depthwise_shape(x, weight, stride, padding, dilation):
     """Return the output's shape (N, C, H', W'), or raise ValueError."""
     N, C, _, _ = check.images(x)
-    kernel = check.filters(weight)[2:]
-    if weight.shape[:2] != (C, 1):
-        raise ValueError(
-            f"weight must be one filter per channel, ({C}, 1, K, K), got {weight.shape}"
-        )
-    return (N, C, *output_shape(x, kernel, stride, padding, dilation))
+    check.one_filter_each(weight, C)
+    return (N, C, *output_shape(x, weight.shape[2:], stride, padding, dilation))
 
 
 @op
@@ -59,7 +55,7 @@ def depthwise_conv2d_kernel(
     limits = finish.bias, finish.low, finish.high
 
     def work(first, last):
-        _forward(*given, *limits, first, last)
+        filter_planes(*given, *limits, first, last)
 
     share(work, pieces(grid, x), y.size * 4)
     return y
@@ -232,7 +228,7 @@ def _add_three_totals(source, starts, target, mask, totals):
 
 
 @jit
-def _forward(x, weights, y, grid, taps, bias, low, high, first_piece, last_piece):
+def filter_planes(x, weights, y, grid, taps, bias, low, high, first_piece, last_piece):
     N, C, outputs = y.shape
     block = grid.height * grid.width
     flat = np.empty(grid.together * block, x.dtype)

@@ -47,7 +47,7 @@ def linear_kernel(x, weight, bias, *, out=None):
             some = slice(o, o + BLOCK)
             y[:, some] = x @ weight[some].T + bias[some]
 
-    share(work, -(-O // BLOCK), x.size * O // 32)
+    share(work, -(-O // BLOCK), weight.size + x.size * O // 32)
     return y
 
 

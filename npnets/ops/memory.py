@@ -26,6 +26,9 @@ ALIGNMENT = 64  # bytes: a cache line, and the widest vector a core knows
 SPARE = 1.5  # how much may be held, as a multiple of the most that was ever in use at once: with
 # 1.25 each step of ShuffleNet v1 drops 32 MB of 280 and makes them anew, with 1.5 nothing
 
+ALWAYS = 32 << 20  # bytes that may be held in any case: a single image passes through arrays of
+# twenty sizes, most of them in use for a moment, and to make those anew takes 1 ms of 20
+
 # Counting references needs CPython, and threads that take turns.
 _counts = hasattr(sys, "getrefcount") and getattr(sys, "_is_gil_enabled", lambda: True)()
 _on = _counts and os.environ.get("NPNETS_REUSE_MEMORY", "1") != "0"
@@ -38,6 +41,7 @@ _most = 0  # bytes in use at once, so far
 class _Block:
     def __init__(self, size):
         self.memory, self.drawn = np.empty(size + ALIGNMENT, np.uint8), 0
+        self.start = -self.memory.ctypes.data % ALIGNMENT
 
     def references(self):
         """Return how many there are to the memory: ours, and one for every view of it."""
@@ -70,8 +74,7 @@ def empty(shape, dtype):
     with _lock:
         block = _unused(_rounded(size))
         block.drawn = next(_draws)
-        start = -block.memory.ctypes.data % ALIGNMENT
-        return block.memory[start : start + size].view(dtype).reshape(shape)
+        return block.memory[block.start : block.start + size].view(dtype).reshape(shape)
 
 
 def _rounded(size):
@@ -99,7 +102,7 @@ def _trim(more):
     used = more + sum(block.memory.nbytes for block in _all_blocks()) - waiting
     _most = max(_most, used)
     for block in sorted(unused, key=lambda block: block.drawn):
-        if used + waiting <= SPARE * _most:
+        if used + waiting <= max(SPARE * _most, ALWAYS):
             break
         waiting -= block.memory.nbytes
         _blocks[block.memory.nbytes - ALIGNMENT].remove(block)

@@ -47,6 +47,7 @@ def _warn_without_numba():
     warnings.warn("Numba cannot be imported: npnets runs on NumPy alone, slowly", stacklevel=3)
 
 
+_KERNEL_DTYPES = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 _compiler = threading.Lock()
 has_numba = _is_installed("numba")  # to import it takes as long as all the rest: see `_compile`
 _on = has_numba and os.environ.get("NPNETS_KERNELS", "1") != "0"
@@ -76,7 +77,7 @@ class use_kernels:  # named like the function that it reads as
 
 def kernels_run(*arrays):
     """Return whether kernels are on and can take these arrays: all float32 or float64."""
-    return _on and all(array.dtype in (np.float32, np.float64) for array in arrays)
+    return _on and all(array.dtype in _KERNEL_DTYPES for array in arrays)
 
 
 class _Watch(threading.local):
@@ -210,4 +211,7 @@ def _cached(function):
 def plain(dtype, *arrays):
     """Each array C-contiguous, of `dtype` and writable, copied where it is not: a kernel compiles
     anew for every layout, and for arrays that are read-only."""
-    return [np.require(array, dtype, "CW") for array in arrays]
+    return [
+        array if array.flags.carray and array.dtype == dtype else np.require(array, dtype, "CW")
+        for array in arrays
+    ]

@@ -5,6 +5,8 @@ laid out anew: one matrix product per image and group, and BLAS does the work. I
 this package nine of ten multiply-adds are here.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from npnets.ops import check
@@ -43,26 +45,23 @@ def pointwise_conv2d_kernel(x, weight, bias=None, groups=1, ceiling=None, *, out
     y = into(out, shape, x.dtype, x, weight)
     finish = Finish(len(weight), x.dtype, bias, ceiling)
     pixels, results = _pixels(_dense(x), groups), _pixels(y, groups)
-    weights, parts = _weights(weight, groups, x.dtype), image_parts(len(x))
-    tiles = _tiles(*results.shape)
+    weights = _weights(weight, groups, x.dtype)
+    joined = _is_joined(weights, pixels)
+    parts = image_parts(len(x)) if joined else _tiles(*results.shape)
 
-    def joined(first, last):
+    def joined_images(first, last):
         for images in parts[first:last]:
             product = weights @ _join(pixels[images])
             finish.tile(product)
             _part(product, results[images])
 
-    def work(first, last):
-        for n, rows, columns in tiles[first:last]:
+    def tiles(first, last):
+        for n, rows, columns in parts[first:last]:
             tile = results[n, :, rows, columns]
             np.matmul(weights[:, rows], pixels[n, :, :, columns], out=tile)
             finish.tile(results[n], rows, columns)
 
-    size = weight[0].size * y.size // 16
-    if _is_joined(weights, pixels):
-        share(joined, len(parts), size)
-    else:
-        share(work, len(tiles), size)
+    share(joined_images if joined else tiles, len(parts), weight[0].size * y.size // 16)
     return y
 
 
@@ -127,6 +126,7 @@ def _part(joined, images):
     images[...] = joined.reshape(g, C_group, n, P).transpose(2, 0, 1, 3)
 
 
+@lru_cache(maxsize=256)
 def _tiles(N, groups, O, P):
     """Return what is computed at once, as an image and slices of its outputs and pixels.
 

@@ -61,6 +61,14 @@ POINTWISE = [
     ((1, 6, 40, 30), (4, 3, 1, 1), {"groups": 2}),
     ((19, 3, 20, 20), (4, 3, 1, 1), {}),  # sums of more than one image
 ]
+POINTWISE_DEPTHWISE = [  # x, channels between the two, their ceilings, and the second's window
+    ((2, 3, 7, 5), (4, 3), (6, None), {"stride": 1, "padding": 1, "dilation": 1}),
+    ((1, 2, 1, 1), (1, 1), (None, 6), {"stride": 1, "padding": 0, "dilation": 1}),
+    ((9, 2, 8, 6), (3, 3), (np.inf, 6), {"stride": 2, "padding": (0, 1, 0, 1), "dilation": 1}),
+    ((3, 2, 9, 7), (3, 2), (None, None), {"stride": 3, "padding": 2, "dilation": 2}),
+    ((2, 5, 6, 6), (7, 5), (1.5, np.inf), {"stride": 2, "padding": 2, "dilation": 1}),
+    ((1, 20, 56, 58), (33, 3), (6, 6), {"stride": 1, "padding": 1, "dilation": 1}),  # two halves
+]
 POOLED = [
     ((2, 3, 7, 5), {"kernel_size": 3, "stride": 2, "padding": 1}),
     ((1, 2, 8, 8), {"kernel_size": 2}),
@@ -86,6 +94,28 @@ def convolutions(op, cases, *, backward):
         return arguments
 
     return [make(*case) for case in cases]
+
+
+def pointwise_depthwise():
+    """Return functions that make x and the two dicts; every second case has no biases."""
+
+    def make(number, shape, channels, kernel, ceilings, window):
+        def arguments(rng):
+            weights = (channels, shape[1], 1, 1), (channels, 1, kernel, kernel)
+            first, second = (
+                {"weight": rng.standard_normal(weight), "ceiling": ceiling, "bias": None}
+                for weight, ceiling in zip(weights, ceilings, strict=True)
+            )
+            if number % 2 == 0:
+                first["bias"], second["bias"] = rng.standard_normal((2, channels))
+            return [rng.standard_normal(shape)], {"first": first, "second": second | window}
+
+        return arguments
+
+    return [
+        make(number, shape, *middle, ceilings, window)
+        for number, (shape, middle, ceilings, window) in enumerate(POINTWISE_DEPTHWISE)
+    ]
 
 
 def norms(*, backward):
@@ -154,6 +184,7 @@ linears = [((3, 5), (7, 5)), ((1, 1), (1, 1)), ((4, 3), (300, 3))]
 CASES = {
     "pointwise_conv2d": convolutions(ops.pointwise_conv2d, POINTWISE, backward=False),
     "pointwise_conv2d_backward": convolutions(ops.pointwise_conv2d, POINTWISE, backward=True),
+    "pointwise_depthwise": pointwise_depthwise(),
     "batch_norm_relu": relu_norms(backward=False),
     "batch_norm_relu_backward": relu_norms(backward=True),
     "normalize": shapes(*[(shape, *[shape[1:2]] * 4) for shape in NORM], positive=True),

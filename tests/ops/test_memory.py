@@ -34,6 +34,7 @@ def fresh(monkeypatch):
     """Each test begins with no memory held, and the reuse switched on."""
     monkeypatch.setattr(memory, "_blocks", {})
     monkeypatch.setattr(memory, "_most", 0)
+    monkeypatch.setattr(memory, "ALWAYS", 0)
     monkeypatch.setattr(memory, "_on", True)
 
 
@@ -359,6 +360,16 @@ def test_what_was_unused_the_longest_goes_first():
     left = {size for size, alike in memory._blocks.items() if alike}
     assert memory._rounded(400 * 1024) in left
     assert memory._rounded(100 * 1024) not in left
+
+
+def test_so_much_is_kept_in_any_case(monkeypatch):
+    monkeypatch.setattr(memory, "ALWAYS", 2 * MEGABYTE)
+    sizes = 100, 200, 300, 400  # kilobytes, one after another: never more than 400 are in use
+    for size in sizes:
+        block(size)
+    used, waiting = memory.memory_held()
+    assert used == 0
+    assert waiting >= sum(sizes) * 1024
 
 
 def test_memory_is_given_back():
