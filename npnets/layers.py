@@ -110,7 +110,7 @@ class PointwiseConv2d(Conv2d):
         first, second = ({"ceiling": conv.ceiling} for conv in (self, following))
         first["weight"], first["bias"] = self._arrays()
         second["weight"], second["bias"] = following._arrays()
-        return lambda x: pointwise_depthwise(x, first, second | following.window)
+        return lambda x: pointwise_depthwise(x, first, second | following._window(x))
 
     def forward(self, x):
         self.save(x)
