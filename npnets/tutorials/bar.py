@@ -19,10 +19,10 @@ CAPTION = re.compile(r"\*Figures? \d+\.\d+(?:(?:, | and )\d+\.\d+)*\.")
 TAG, ALT = re.compile(r"<img[^>]*>|!\[[^\]]*\]"), re.compile(r'(?:\balt="|!\[)([^"\]]*)')
 ENDING = "Exercises", "What we now know", "What was measured", "Next question"
 MANNERISMS = re.compile(
-    r"\b(simply|let's|let us|obviously|amazing|powerful|beautiful|elegant|blazing|magic)\b", re.I
+    r"\b(simply|let's|let us|obviously|amazing|powerful|beautiful|elegant|blazing)\b", re.I
 )
 DURATION = re.compile(r"[\d.]+ ?(?:ns|µs|us|ms)\b|[\d.]+ s\b")
-PRIVATE = re.compile(r"/home/|/Users/|/root/|/tmp/|/work/|[A-Z]:\\\\?Users|\b0x[0-9a-f]{6,}\b")
+PRIVATE = re.compile(r"(?<![\w./])/\w[\w.-]*/\w|\b[A-Z]:\\\w|\b0x[0-9a-f]{6,}\b")
 
 
 def problems(notebook, name):

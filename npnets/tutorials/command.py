@@ -93,7 +93,9 @@ def copy(args):
         else:
             print(f"{path}: kept as it is, since it differs; rename it to get a new copy")
     if jupyter:
-        subprocess.run([sys.executable, "-m", "jupyterlab"], cwd=folder, check=True)
+        command = [sys.executable, "-m", "jupyterlab"]
+        return subprocess.run(command, cwd=folder, check=False).returncode
+    return 0
 
 
 def build(args):

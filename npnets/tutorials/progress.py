@@ -19,7 +19,7 @@ def progress(original, path):
 
 def _words(original, mine):
     if same_text(mine, original):
-        return "copied, with solutions"
+        return "copied, with solutions" if exercises(original) else "copied"
     cells = [c for c in mine["cells"] if c["cell_type"] == "code" and c["source"].strip()]
     ran = sum(cell["execution_count"] is not None for cell in cells)
     if not ran and same_text(mine, student(original)):

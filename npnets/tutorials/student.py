@@ -2,6 +2,8 @@
 
 import re
 
+from npnets.tutorials.exercises import exercises
+
 SOLUTION = "### BEGIN SOLUTION", "### END SOLUTION"
 HIDDEN = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
 STUBS = {
@@ -11,10 +13,13 @@ STUBS = {
 
 
 def student(notebook):
-    """Return a notebook without solutions, hidden tests and outputs; it is left as it was.
+    """Return a notebook without solutions, hidden tests and outputs.
 
-    Raises ValueError where a region begins twice, or does not end.
+    One without exercises, such as 00_start_here, is for reading: it is returned as it is. Raises
+    ValueError where a region begins twice, or does not end.
     """
+    if not exercises(notebook):
+        return notebook
     metadata = {name: v for name, v in notebook["metadata"].items() if name != "npnets"}
     return {**notebook, "metadata": metadata, "cells": [unsolved(c) for c in notebook["cells"]]}
 

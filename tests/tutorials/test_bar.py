@@ -69,7 +69,8 @@ def silent(notebook):
 
 FLAWS = [
     (printed("x" * 1_500_000), "bytes are more than 1,500,000"),
-    (printed("in /home/me/npnets"), "cell 7 shows a path or an address: /home/"),
+    (printed("in /home/me/npnets"), "cell 7 shows a path or an address: /home/m"),
+    (printed("File 'C:\\Users'"), "cell 7 shows a path or an address: C:\\U"),
     (printed("<Figure at 0x7f3a10b2c0>"), "cell 7 shows a path or an address: 0x7f3a10b2c0"),
     (printed("on " + "of " + "machine-of-mine"), "cell 7 shows the name of the machine"),
     (printed("a warning", "stderr"), "cell 7 writes to stderr: a warning"),

@@ -29,6 +29,7 @@ FLAWS = {
     ),
     "06_wrong": (("return a + b", "return a - b"), "assert add(1, 2) == 3"),
     "07_right": (("", "\n# %%\nassert QUICK\n"), "nothing is found wrong"),
+    "09_exit": (("", "\n# %%\nimport os\n\nos._exit(3)\n"), "Kernel died"),
     "08_failing": (("", "\n# %%\nraise KeyError('no such key')\n"), "KeyError: 'no such key'"),
 }
 

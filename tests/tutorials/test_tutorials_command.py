@@ -60,15 +60,15 @@ def test_what_was_changed_is_kept(tmp_path, capsys):
 
 
 def test_open_starts_jupyter_in_the_folder(tmp_path, monkeypatch):
+    def start(command, cwd, check):
+        started.append((command, cwd.resolve()))
+        return subprocess.CompletedProcess(command, 3)
+
     started = []
     monkeypatch.setitem(sys.modules, "jupyterlab", sys)
-    monkeypatch.setattr(
-        subprocess, "run", lambda *args, **options: started.append((args, options))
-    )
-    assert tutorials("copy", "mine", "--open") == 0
-    (((command,), options),) = started
-    assert command == [sys.executable, "-m", "jupyterlab"]
-    assert options["cwd"].resolve() == tmp_path / "mine"
+    monkeypatch.setattr(subprocess, "run", start)
+    assert tutorials("copy", "mine", "--open") == 3
+    assert started == [([sys.executable, "-m", "jupyterlab"], tmp_path / "mine")]
     assert (tmp_path / "mine" / "98_sums.ipynb").exists()
 
 
@@ -96,6 +96,14 @@ def solve(mine, notebook, count):
         elif marks.get("grade") and solved > count:
             cell["outputs"] = [{"output_type": "error", "ename": "NotImplementedError"}]
     return mine
+
+
+def test_what_asks_nothing_is_copied_as_it_is(notebook, tmp_path):
+    notebook["cells"] = [c for c in notebook["cells"] if "### Exercise" not in c["source"]]
+    assert student(notebook) == notebook
+    path = tmp_path / "98_sums.ipynb"
+    chapters.write(student(notebook), path)
+    assert progress.progress(notebook, path) == "copied"
 
 
 def test_progress_is_what_the_file_tells(notebook, tmp_path):
