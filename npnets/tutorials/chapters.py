@@ -10,6 +10,7 @@ from npnets.files import write_text
 
 PACKAGE = Path(__file__).parent
 NAME = re.compile(r"\d\d_\w+")
+TEXTS = "text/", "image/svg+xml"
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,14 @@ def read(path):
 
 
 def write(notebook, path):
-    """Write a notebook whole, laid out as Jupyter does: texts as lists of lines."""
+    """Write a notebook whole."""
+    write_text(path, text(notebook))
+
+
+def text(notebook):
+    """Return a notebook as Jupyter lays it out: JSON, and each text a list of lines."""
     lines = {**notebook, "cells": [_texts(cell, _lines) for cell in notebook["cells"]]}
-    write_text(path, json.dumps(lines, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+    return json.dumps(lines, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 def _lines(text):
@@ -97,12 +103,13 @@ def _texts(cell, change):
 
 
 def _output_texts(output, change):
+    """Return an output with its texts changed; pictures in bytes stay one long string."""
     output = dict(output)
     if "text" in output:
         output["text"] = change(output["text"])
     if "data" in output:
         output["data"] = {
-            kind: change(value) if isinstance(value, str | list) else value
+            kind: change(value) if kind.startswith(TEXTS) else value
             for kind, value in output["data"].items()
         }
     return output

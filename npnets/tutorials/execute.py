@@ -89,11 +89,13 @@ def execute(notebook, quick=False, timeout=180):
 
     `timeout` is for each cell, in seconds. In the metadata, under "npnets", are the hash of the
     code that ran, the seconds it took, and whether the run was quick. Raises ValueError with the
-    traceback where a cell fails, but for cells with the tag raises-exception.
+    traceback where a cell fails, but for cells with the tag raises-exception; and where one takes
+    too long, or ends the kernel.
     """
     nbclient, nbformat = (require(name, "tutorials") for name in ("nbclient", "nbformat"))
     run = nbformat.from_dict(notebook)
-    errors = nbclient.exceptions.CellExecutionError, nbclient.exceptions.DeadKernelError
+    names = "CellExecutionError", "CellTimeoutError", "DeadKernelError"
+    errors = tuple(getattr(nbclient.exceptions, name) for name in names)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         client = nbclient.NotebookClient(
             run, timeout=timeout, kernel_name="python3", record_timing=False,
@@ -124,6 +126,7 @@ def _environment(folder, quick):
         **os.environ,
         "IPYTHONDIR": home,
         "NPNETS_QUICK": "1" if quick else "0",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else the debugger warns at each start
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
     }
 
