@@ -22,6 +22,7 @@ MANNERISMS = re.compile(
     r"\b(simply|let's|let us|obviously|amazing|powerful|beautiful|elegant|blazing)\b", re.I
 )
 DURATION = re.compile(r"[\d.]+ ?(?:ns|µs|us|ms)\b|[\d.]+ s\b")
+IMAGE = re.compile(r"data:image/[^\"]*")
 PRIVATE = re.compile(r"(?<![\w./])/\w[\w.-]*/\w|\b[A-Z]:\\\w|\b0x[0-9a-f]{6,}\b")
 
 
@@ -85,7 +86,8 @@ def outputs(notebook):
 
 
 def _texts_of(output):
-    return [value for kind, value in output.get("data", {}).items() if "image" not in kind]
+    data = {kind: str(value) for kind, value in output.get("data", {}).items()}
+    return [IMAGE.sub("", value) for kind, value in data.items() if "image" not in kind]
 
 
 def alternatives(notebook):

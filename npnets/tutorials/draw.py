@@ -10,6 +10,8 @@ those who cannot see it. All styles are in style.mplstyle, beside this file.
 """
 
 import io
+from base64 import b64encode
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +27,21 @@ STYLE = Path(__file__).with_name("style.mplstyle")
 
 
 class Picture:
-    """A PNG and its alternative text, which Jupyter shows at its natural size."""
+    """A PNG and its alternative text, as a page shows them.
+
+    It is shown as an <img> of HTML and not as a bare image: of a bare one, Jupyter and its slides
+    would leave the alternative text out.
+    """
 
     def __init__(self, png, alt, width):
         self.png, self.alt, self.width = png, alt, width
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        about = {"alt": self.alt, "width": self.width}
-        return {"image/png": self.png, "text/plain": self.alt}, {"image/png": about}
+    def _repr_html_(self):
+        data, alt = b64encode(self.png).decode(), escape(self.alt)
+        return f'<img src="data:image/png;base64,{data}" alt="{alt}" width="{self.width}">'
+
+    def __repr__(self):
+        return self.alt
 
 
 def figure(width=7, height=2.6, rows=1, columns=1, **options):

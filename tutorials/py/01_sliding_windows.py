@@ -387,9 +387,8 @@ def macs(O, C, K, size, stride, padding, groups=1):
 x, weight = np.ones((1, 4, 9, 9)), np.ones((4, 2, 3, 3))  # each product adds 1 to the sum
 counted = conv2d_loops(x, weight, stride=2, padding=2, groups=2).sum()
 padded = conv2d_loops(np.ones((1, 4, 13, 13)), weight, stride=2, groups=2).sum()
-derived = macs(4, 4, 3, 9, 2, 2, groups=2)
-print(f"counted {counted:.0f} without padding, {padded:.0f} with it; derived {derived}")
-assert padded == derived > counted
+print(f"counted {counted:.0f} products without padding, {padded:.0f} with it")
+assert padded == macs(4, 4, 3, 9, 2, 2, groups=2) > counted
 first = macs(O=32, C=3, K=3, size=224, stride=2, padding=1)
 net = summarize(MobileNetV1(rng=0), (3, 224, 224))
 print(f"first convolution {first:,} of {net.macs:,}: {first / net.macs:.2%}")
@@ -515,7 +514,7 @@ def predicted_and_measured(x):
 
 # %% nbgrader={"grade": true, "grade_id": "ex-1-4-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 predicted, found_ratio = predicted_and_measured(np.ones((1, 8, 64, 64), np.float32))
-assert predicted == macs(8, 8, 5, 64, 1, 2) / macs(8, 8, 1, 64, 1, 0) and 2 < found_ratio < 100
+assert predicted == macs(8, 8, 5, 64, 1, 2) / macs(8, 8, 1, 64, 1, 0) and found_ratio > 2
 
 # %% [markdown]
 # ### Exercise 1.5 (bug hunt, 2 points)

@@ -173,7 +173,8 @@ assert max(acquitted.values()) < 1e-7
 # A judge has to be judged, too. npnets has a check of its own, `gradcheck.check`, which was written apart from this one. Both have to agree, on right gradients and on wrong ones, over random configurations.
 
 # %%
-rng, agreed = np.random.default_rng(2), 0
+rng = np.random.default_rng(2)
+agreed = 0
 for trial in range(24):
     K, stride, padding, groups = (int(n) for n in rng.integers((1, 1, 0, 1), (4, 4, 3, 4)))
     options = {"stride": stride, "padding": padding, "groups": groups}

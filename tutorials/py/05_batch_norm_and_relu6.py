@@ -115,7 +115,8 @@ draw.picture(figure, alt="Bars of the three paths for each of the four numbers. 
 # Two witnesses: npnets, whose kernel goes over memory twice and shares no line with ours, on forty random shapes; and finite differences, by `gradcheck.check`, in float64, with a random upstream gradient, gamma not 1 and beta not 0. Batch norm is curved, so the step of 1e-5 leaves an error of some 1e-10 (chapter 4); there is no kink.
 
 # %%
-rng, errors = np.random.default_rng(1), []
+rng = np.random.default_rng(1)
+errors = []
 for _ in range(40):
     shape = tuple(rng.integers((2, 1, 1, 2), (5, 6, 7, 8)))
     x, dy = 3 + 2 * rng.standard_normal((2, *shape))
@@ -158,7 +159,8 @@ assert np.allclose(matrix @ np.ones(6), 0) and np.allclose(matrix @ x_hat, 0)
 choices = {"all three": (1, 1, 1), "no mean": (1, 0, 1), "no variance": (1, 1, 0),
            "only direct": (1, 0, 0), "mean twice": (1, 2, 1), "variance twice": (1, 1, 2),
            "zero": (0, 0, 0)}  # fmt: skip
-rng, verdicts = np.random.default_rng(3), {}
+rng = np.random.default_rng(3)
+verdicts = {}
 arrays = {"x": rng.standard_normal((3, 4, 5, 2)), "gamma": rng.uniform(0.5, 2, 4)}
 arrays["beta"] = rng.standard_normal(4)
 for name, factors in choices.items():
@@ -182,6 +184,7 @@ assert free == ["all three", "no variance", "variance twice", "zero"]
 # Is Σ y² better? Its `dy` is 2y = 2·gamma·x̂ + 2·beta: a multiple of x̂ plus a constant, *both* of the directions that vanish. The two obvious losses are the two blind ones.
 
 # %%
+rng = np.random.default_rng(10)
 x, gamma, beta = arrays.values()
 y, *_ = ops.batch_norm(x, gamma, beta)
 upstreams = {"ones": np.ones_like(y), "2y": 2 * y, "random": rng.standard_normal(y.shape)}
@@ -194,6 +197,8 @@ assert max(lengths["ones"], lengths["2y"]) < 1e-4 < 1e-1 < lengths["random"]
 
 # %% [markdown]
 # What is left under 2y is due to eps: the variance of x̂ is var/(var + eps), not quite 1.
+#
+# The lesson is not to take another power of y. Any loss that is a function of a channel's mean and variance alone is blind, for batch norm has just fixed both. A random `dy` has a part along each of the M directions, and only two of these vanish.
 #
 # ## 5.5 Training and inference
 #
@@ -226,7 +231,7 @@ draw.picture(figure, alt="Running means rising from 0 to 3: at once and noisy wi
 # %% [markdown]
 # *Figure 5.3. The true mean is 3. After n batches the start still weighs (1 − momentum)ⁿ: with 0.1 it falls below a tenth after 22 batches, with 0.01 after 230. With 0.9, which is what TensorFlow calls 0.1, the mean is that of the last batch.*
 #
-# Two smaller conventions. PyTorch and npnets track the *unbiased* variance, M/(M − 1) times the one that normalizes; with M = 2 that is twice as much. And eps belongs to the weights: 1e-3 in TensorFlow, 1e-5 in PyTorch. For a channel with a variance of 1 that is nothing; for one of 1e-4, it is a factor of three.
+# Two smaller conventions remain. PyTorch and npnets track the *unbiased* variance, M/(M − 1) times the one that normalizes; with M = 2 that is twice as much. And eps belongs to the weights: 1e-3 in TensorFlow, 1e-5 in PyTorch. For a channel with a variance of 1 that is nothing; for one of 1e-4, it is a factor of three.
 
 # %%
 assert (1 - 0.1) ** 22 < 0.1 < (1 - 0.1) ** 21
@@ -332,6 +337,9 @@ answer = [-1, -1, 1, 1]
 # %% nbgrader={"grade": true, "grade_id": "ex-5-1-test", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 numbers = np.array([1.0, 1, 5, 5]).reshape(4, 1, 1, 1)
 assert answer == ops.batch_norm(numbers, np.ones(1), np.zeros(1), eps=0)[0].ravel().tolist()
+### BEGIN HIDDEN TESTS
+assert np.mean(answer) == 0 and np.var(answer) == 1
+### END HIDDEN TESTS
 
 # %% [markdown]
 # ### Exercise 5.2 (derivation, 2 points)

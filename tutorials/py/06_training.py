@@ -417,6 +417,9 @@ def cosine(lr, step, steps):
 
 # %% nbgrader={"grade": true, "grade_id": "ex-6-3-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 assert np.allclose([cosine(0.1, k, 30) for k in (0, 10, 15, 30)], [0.1, 0.075, 0.05, 0])
+### BEGIN HIDDEN TESTS
+assert np.isclose(cosine(2, 1, 3), 1.5)
+### END HIDDEN TESTS
 
 # %% [markdown]
 # ### Exercise 6.4 (measurement, 2 points)
