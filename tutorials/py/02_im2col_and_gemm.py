@@ -179,7 +179,7 @@ draw.picture(figure, alt="Bars of megabytes by layer; VGG's second layer leads w
 #
 # **Why a 1 × 1 convolution needs no im2col.** With `K` = 1, stride 1 and no padding, tap (0, 0) is the image itself. `x.reshape(N, C, H * W)` *is* the matrix of columns, and it is a view. With stride 2 a quarter of the pixels must be gathered first, and the formula says so: 1/4.
 #
-# > **Paper and code.** The MobileNet paper makes this its case for speed (arXiv:1704.04861, section 3.2): 1 × 1 convolutions go to a matrix product without a reordering in memory, and the network "spends 95% of its computation time" there.
+# > **Paper and code.** The MobileNet paper makes this its case for speed (arXiv:1704.04861, section 3.2): 1 × 1 convolutions go to a matrix product without a reordering in memory, and 95 % of the network's computation *time* are said to be there.
 # > Its Table 2 says what was counted: 94.86 % of the *multiply-adds*. The count below agrees with that. Whether time follows is chapter 15's question.
 
 # %%
@@ -384,10 +384,10 @@ assert naive > 1 and (QUICK or kernel < 1)  # a short run may be disturbed
 # %% [markdown]
 # Read your own table. What should hold on any machine:
 #
-# - **Python loops** are thousands of times slower than anything else. NumPy's shifted additions make the largest step of the ladder.
-# - **Naive Numba is a failed rung** for the dense layer. It is compiled, and still slower than NumPy: two tests for the padding in the innermost loop keep the compiler from working on several numbers at once, and nothing is reused from the registers. The machine code of a slow plan is a slow plan.
-# - **im2col is close to the roof where each copy is used often**, dense, and far below it where it is used once, depthwise. Most of the depthwise time goes into making copies.
-# - **The prediction is a ceiling.** It took a plain copy of one array, and a product of large square matrices. im2col gathers short rows with gaps between them, and the depthwise product is a thousand tiny ones. Where you found less than predicted, that is the difference.
+# - **Python loops** are hundreds of times slower than the next slowest rung, and thousands of times slower than im2col on the dense layer. NumPy's shifted additions make the largest step of the ladder.
+# - **Naive Numba is a failed rung** for the dense layer. It is compiled, and still slower than NumPy. Its innermost loop has three turns, two tests for the padding and a sum whose order must be kept, so that little of it runs on several numbers at once; and each pixel is fetched anew for each filter. A slow plan stays slow in machine code.
+# - **im2col comes within a small factor of the roof where each copy is used often**, dense, and stays far below it where it is used once, depthwise. By our prediction most of the depthwise time is spent on copies.
+# - **The prediction is a ceiling.** It took a plain copy of one array, and a product of large square matrices. im2col gathers short rows with gaps between them, into memory that the system hands out anew, page by page, at each call; and the depthwise product is a small one for each image and channel. Where you found less than predicted, that is the difference.
 # - **What we expected and did not find everywhere**: that depthwise im2col would lose to shifted additions, too. Those pass over `y` nine times, and where that costs as much as nine copies the two are near each other. Both are failed rungs beside the kernel, which passes over the image once.
 # - And **npnets' own kernel need not beat NumPy's im2col** on a dense layer and one thread: both hand their work to the same matrix product. The kernel's point is that its columns fit into the cache, and that images are shared among threads.
 
@@ -498,7 +498,7 @@ assert sorted([N, O, P, Q])[1] > 1
 
 # %% [markdown]
 # ### Exercise 2.6 (open, 4 points)
-# Convolve VGG's second layer (64 channels, here of 112 × 112 pixels, K 3, padding 1) with at most 8 MB allocated beside the result, instead of 29 MB. There are several ways; what does yours cost in time?
+# Convolve VGG's second layer (64 channels, here of 112 × 112 pixels, K 3, padding 1) with at most 8 MB allocated beside the result. The image has 3.2 MB, its columns nine times as much. There are several ways; what does yours cost in time?
 #
 # <details><summary>Hint</summary>Pad once, then take strips of a few rows of the padded image, two rows more than the outputs that you want, and give each to conv2d_im2col without padding.</details>
 
