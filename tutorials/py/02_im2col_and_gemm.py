@@ -122,7 +122,7 @@ draw.picture(figure, alt="A 9 × 54 weight matrix, black in three blocks down it
 # ## 2.3 A view costs nothing, until it is copied
 #
 # All columns are numbers of `x`, at regular distances. So NumPy can describe them without a copy. `sliding_window_view` gives an array of six axes over the *same* memory, in which moving one place to the right and moving one position within the window are both steps of one pixel.
-# Such an array may not be flattened to a matrix, since no single step describes the way from one row to the next. `reshape` then copies, and does not tell.
+# Such an array cannot be laid flat as a matrix, since no single step leads from each place to the next. `reshape` then copies, and does not tell.
 #
 # How much is copied? `cases.allocated` asks Python's `tracemalloc`, to which NumPy reports what it allocates.
 
@@ -192,7 +192,7 @@ assert round(100 * net.of_kind("pointwise").macs / net.macs, 2) == 94.86
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2.5 Is it right?
 #
-# Forty random cases, not square, with groups, padding, stride and dilation up to 3. Both ways to lay out the columns must give what npnets gives. Then errors are planted. Beside the forty cases stand four tests that look reasonable; each leaves one thing trivial.
+# Forty random cases, not square, with stride, dilation and groups up to 3 and padding up to 2. Both ways to lay out the columns must give what npnets gives. Then errors are planted. (`cases` holds what chapter 1 wrote out: random convolutions, and a count of how many convict an error.) Beside the forty cases stand four tests that look reasonable; each leaves one thing trivial.
 
 # %%
 rng = np.random.default_rng(2)
@@ -312,6 +312,7 @@ rows = ("first", 32, 3, 112), ("14 × 14", 512, 512, 14), ("7 × 7", 1024, 1024,
 for name, O, C, P in rows:
     print(f"{name}: W {O} × {9 * C}, columns {9 * C} × {P * P}; a weight is used {P * P} times, "
           f"an entry of the columns {O} times; columns / W = {P * P / O:.3g}")  # fmt: skip
+
 # %% [markdown]
 # Early in a network the columns are the large operand, at the end the weights are: 49 places for 9 million weights. The product has three arrangements. One per image leaves `y` as NCHW wants it. All images joined make one wide product that fetches the weights once, and `y` must be sorted afterwards. With windows as rows and `W` transposed, `y` has its channels last, which is NHWC. npnets takes the first, image by image, so that the columns of one image are still in the cache when the product reads them; for a 1 × 1 convolution with few pixels it joins.
 #
@@ -364,7 +365,7 @@ for panel, (kind, speed) in zip(axes, speeds.items()):
 draw.picture(figure, alt="Speeds of six rungs on a log scale, once dense and once depthwise.")
 
 # %% [markdown]
-# *Figure 2.5. Multiply-adds per second of each rung; im2col is hatched, the roof dotted. The share of the roof in the table is a bar's number over the lowest bar's of its panel.*
+# *Figure 2.5. GMAC/s, billions of multiply-adds per second, of each rung on one thread; im2col is hatched, the roof dotted. The share of the roof in the table is a bar's number over the lowest bar's of its panel.*
 #
 # A second benchmark, written differently: one image instead of eight, another size, and candidates that take turns, where the ladder runs them one after the other.
 
