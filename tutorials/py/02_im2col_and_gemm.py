@@ -122,7 +122,7 @@ draw.picture(figure, alt="A 9 × 54 weight matrix, black in three blocks down it
 # ## 2.3 A view costs nothing, until it is copied
 #
 # All columns are numbers of `x`, at regular distances. So NumPy can describe them without a copy. `sliding_window_view` gives an array of six axes over the *same* memory, in which moving one place to the right and moving one position within the window are both steps of one pixel.
-# Such an array may not be flattened to a matrix, since no single step describes the way from one row to the next. `reshape` then copies, and does not tell.
+# Such an array cannot be laid flat as a matrix, since no single step leads from each place to the next. `reshape` then copies, and does not tell.
 #
 # How much is copied? `cases.allocated` asks Python's `tracemalloc`, to which NumPy reports what it allocates.
 
@@ -179,7 +179,7 @@ draw.picture(figure, alt="Bars of megabytes by layer; VGG's second layer leads w
 #
 # **Why a 1 × 1 convolution needs no im2col.** With `K` = 1, stride 1 and no padding, tap (0, 0) is the image itself. `x.reshape(N, C, H * W)` *is* the matrix of columns, and it is a view. With stride 2 a quarter of the pixels must be gathered first, and the formula says so: 1/4.
 #
-# > **Paper and code.** The MobileNet paper makes this its case for speed (arXiv:1704.04861, section 3.2): 1 × 1 convolutions go to a matrix product without a reordering in memory, and the network "spends 95% of its computation time" there.
+# > **Paper and code.** The MobileNet paper makes this its case for speed (arXiv:1704.04861, section 3.2): 1 × 1 convolutions go to a matrix product without a reordering in memory, and 95 % of the network's computation *time* are said to be there.
 # > Its Table 2 says what was counted: 94.86 % of the *multiply-adds*. The count below agrees with that. Whether time follows is chapter 15's question.
 
 # %%
@@ -192,7 +192,7 @@ assert round(100 * net.of_kind("pointwise").macs / net.macs, 2) == 94.86
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2.5 Is it right?
 #
-# Forty random cases, not square, with groups, padding, stride and dilation up to 3. Both ways to lay out the columns must give what npnets gives. Then errors are planted. Beside the forty cases stand four tests that look reasonable; each leaves one thing trivial.
+# Forty random cases, not square, with stride, dilation and groups up to 3 and padding up to 2. Both ways to lay out the columns must give what npnets gives. Then errors are planted. (`cases` holds what chapter 1 wrote out: random convolutions, and a count of how many convict an error.) Beside the forty cases stand four tests that look reasonable; each leaves one thing trivial.
 
 # %%
 rng = np.random.default_rng(2)
@@ -312,6 +312,7 @@ rows = ("first", 32, 3, 112), ("14 × 14", 512, 512, 14), ("7 × 7", 1024, 1024,
 for name, O, C, P in rows:
     print(f"{name}: W {O} × {9 * C}, columns {9 * C} × {P * P}; a weight is used {P * P} times, "
           f"an entry of the columns {O} times; columns / W = {P * P / O:.3g}")  # fmt: skip
+
 # %% [markdown]
 # Early in a network the columns are the large operand, at the end the weights are: 49 places for 9 million weights. The product has three arrangements. One per image leaves `y` as NCHW wants it. All images joined make one wide product that fetches the weights once, and `y` must be sorted afterwards. With windows as rows and `W` transposed, `y` has its channels last, which is NHWC. npnets takes the first, image by image, so that the columns of one image are still in the cache when the product reads them; for a 1 × 1 convolution with few pixels it joins.
 #
@@ -364,7 +365,7 @@ for panel, (kind, speed) in zip(axes, speeds.items()):
 draw.picture(figure, alt="Speeds of six rungs on a log scale, once dense and once depthwise.")
 
 # %% [markdown]
-# *Figure 2.5. Multiply-adds per second of each rung; im2col is hatched, the roof dotted. The share of the roof in the table is a bar's number over the lowest bar's of its panel.*
+# *Figure 2.5. GMAC/s, billions of multiply-adds per second, of each rung on one thread; im2col is hatched, the roof dotted. The share of the roof in the table is a bar's number over the lowest bar's of its panel.*
 #
 # A second benchmark, written differently: one image instead of eight, another size, and candidates that take turns, where the ladder runs them one after the other.
 
@@ -384,10 +385,10 @@ assert naive > 1 and (QUICK or kernel < 1)  # a short run may be disturbed
 # %% [markdown]
 # Read your own table. What should hold on any machine:
 #
-# - **Python loops** are thousands of times slower than anything else. NumPy's shifted additions make the largest step of the ladder.
-# - **Naive Numba is a failed rung** for the dense layer. It is compiled, and still slower than NumPy: two tests for the padding in the innermost loop keep the compiler from working on several numbers at once, and nothing is reused from the registers. The machine code of a slow plan is a slow plan.
-# - **im2col is close to the roof where each copy is used often**, dense, and far below it where it is used once, depthwise. Most of the depthwise time goes into making copies.
-# - **The prediction is a ceiling.** It took a plain copy of one array, and a product of large square matrices. im2col gathers short rows with gaps between them, and the depthwise product is a thousand tiny ones. Where you found less than predicted, that is the difference.
+# - **Python loops** are hundreds of times slower than the next slowest rung, and thousands of times slower than im2col on the dense layer. NumPy's shifted additions make the largest step of the ladder.
+# - **Naive Numba is a failed rung** for the dense layer. It is compiled, and still slower than NumPy. Its innermost loop has three turns, two tests for the padding and a sum whose order must be kept, so that little of it runs on several numbers at once; and each pixel is fetched anew for each filter. A slow plan stays slow in machine code.
+# - **im2col comes within a small factor of the roof where each copy is used often**, dense, and stays far below it where it is used once, depthwise. By our prediction most of the depthwise time is spent on copies.
+# - **The prediction is a ceiling.** It took a plain copy of one array, and a product of large square matrices. im2col gathers short rows with gaps between them, into memory that the system hands out anew, page by page, at each call; and the depthwise product is a small one for each image and channel. Where you found less than predicted, that is the difference.
 # - **What we expected and did not find everywhere**: that depthwise im2col would lose to shifted additions, too. Those pass over `y` nine times, and where that costs as much as nine copies the two are near each other. Both are failed rungs beside the kernel, which passes over the image once.
 # - And **npnets' own kernel need not beat NumPy's im2col** on a dense layer and one thread: both hand their work to the same matrix product. The kernel's point is that its columns fit into the cache, and that images are shared among threads.
 
@@ -498,7 +499,7 @@ assert sorted([N, O, P, Q])[1] > 1
 
 # %% [markdown]
 # ### Exercise 2.6 (open, 4 points)
-# Convolve VGG's second layer (64 channels, here of 112 × 112 pixels, K 3, padding 1) with at most 8 MB allocated beside the result, instead of 29 MB. There are several ways; what does yours cost in time?
+# Convolve VGG's second layer (64 channels, here of 112 × 112 pixels, K 3, padding 1) with at most 8 MB allocated beside the result. The image has 3.2 MB, its columns nine times as much. There are several ways; what does yours cost in time?
 #
 # <details><summary>Hint</summary>Pad once, then take strips of a few rows of the padded image, two rows more than the outputs that you want, and give each to conv2d_im2col without padding.</details>
 
