@@ -184,7 +184,7 @@ axes.legend()
 draw.picture(figure, alt="The pair has all in its first value; the full kernel spreads over nine.")
 
 # %% [markdown]
-# *Figure 7.2. Squared singular values of the kernels of one input channel, as shares of their sum, averages over 8 channels. A pair puts everything into the first. Nine equal ones would have 100 / 9 = 11.1 % each; a random full kernel comes near to that, so one filter per channel would lose most of it.*
+# *Figure 7.2. Squared singular values of the kernels of one input channel, as shares of their sum, averages over 8 channels. A pair puts everything into the first. Nine equal ones would have 100 / 9 = 11.1 % each; a random full kernel spreads over all nine, so one filter per channel would lose most of it.*
 #
 # So the pair is a smaller family of functions. That networks of such pairs learn nearly as well is an observation, made in Table 4 of the paper, and not a theorem.
 #
@@ -416,7 +416,7 @@ bill = {  # multiply-adds, and numbers moved; named as the candidates
 found = timed(layer, "separable", *bill)
 rates = [f"{macs / found.times[k].median / 1e9:.1f}" for k, (macs, _) in bill.items()]
 print(draw.table({"": bill, "numbers moved": [f"{moved:,}" for _, moved in bill.values()],
-                  "macs for each": [f"{macs / moved:.1f}" for macs, moved in bill.values()],
+                  "per number": [f"{macs / moved:.1f}" for macs, moved in bill.values()],
                   "billion per s": rates}))  # fmt: skip
 of_macs, of_time = layer.depthwise_macs / layer.separable_macs, found.ratio("depthwise").median
 assert layer.depthwise_macs / bill["depthwise"][1] < 4.5 and of_macs < of_time < 0.8
