@@ -6,6 +6,7 @@ say of themselves, so that no file fills the memory. Nothing is unpacked to disk
 """
 
 import struct
+import tokenize
 import zipfile
 import zlib
 
@@ -57,7 +58,10 @@ def read_npy(archive, info):
         version = np.lib.format.read_magic(member)
         if version != (1, 0):
             raise ValueError(f"{info.filename} has an unknown version, {version}")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+        try:
+            shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+        except (SyntaxError, tokenize.TokenError) as error:
+            raise ValueError(f"{info.filename} has a damaged header ({error})") from error
         if dtype.hasobject or np.dtype(dtype).itemsize == 0:
             raise ValueError(f"{info.filename} holds {dtype}, not numbers")
         promised = dtype.itemsize * int(np.prod(shape, dtype=object))

@@ -50,6 +50,22 @@ MAY_IMPORT = {
         "experiments",
     },
     "roofline": {"ops", "cost", "nets", "files", "extras", "bench", "roofline"},
+    "weights": {
+        "ops",
+        "layer",
+        "layers",
+        "nets",
+        "data",
+        "cost",
+        "checkpoint",
+        "run",
+        "files",
+        "archive",
+        "pickled",
+        "download",
+        "extras",
+        "weights",
+    },
 }  # fmt: skip
 OPTIONAL = {"matplotlib", "tqdm", "sklearn", "pooch", "PIL", "torch", "jupytext"}
 OPTIONAL |= {"h5py", "safetensors", "requests", "onnx"}

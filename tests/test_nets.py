@@ -240,3 +240,41 @@ def test_no_layer_of_mobilenet_v1_has_fewer_than_8_channels():
 def test_widths_of_shufflenet_v1_are_rounded_up():
     assert [round_up(c * 0.5, 16) for c in (272, 544, 1088)] == [144, 272, 544]
     assert [round_up(c, 3) for c in (6, 7, 9)] == [6, 9, 9]
+
+
+@pytest.mark.parametrize(
+    ("network", "widths"),
+    [
+        (MobileNetV2, (4, 4, 4, 4, 8, 12, 16, 32, 40)),
+        (ShuffleNetV1, (6, 24, 48, 96)),
+        (ShuffleNetV2, (24, 32, 64, 128, 100)),
+    ],
+)
+def test_widths_may_be_chosen_part_by_part(network, widths):
+    net = network(widths=widths, num_classes=2, rng=0)
+    x, made = images(1, 3, 64, 64), []
+    for name, part in vars(net).items():
+        if isinstance(part, Layer):
+            x = part.forward(x)
+            if name.startswith(("stem", "stage", "head")):
+                made.append(x.shape[1])
+    assert tuple(made) == widths
+
+
+def test_widths_must_be_as_many_as_the_network_has_parts():
+    with pytest.raises(ValueError, match=r"widths must be 9 numbers of channels, got \(1, 2\)"):
+        MobileNetV2(widths=(1, 2))
+    with pytest.raises(ValueError, match=r"widths\[3\] must be"):
+        ShuffleNetV1(widths=(24, 240, 480, 0))
+
+
+def test_the_first_unit_of_mobilenet_v2_expands_where_asked_to():
+    usual, other = (
+        MobileNetV2(0.35, num_classes=2, always_expand=asked, rng=0) for asked in (False, True)
+    )
+    more = other.state().keys() - usual.state().keys()
+    assert {name.rpartition(".")[0] for name in more} == {
+        "stage1.unit1.branch.expand.conv",
+        "stage1.unit1.branch.expand.norm",
+    }
+    assert other.stage1.unit1.branch.expand.conv.weight.value.shape == (16, 16, 1, 1)

@@ -52,7 +52,7 @@ def _fitting(source, arrays):
     try:
         options = read_options(source, arrays, {name: name for name in arrays})
         shapes = source.shapes(source.build(**options, rng=0))
-    except (ValueError, ZeroDivisionError):  # no network has such widths
+    except ValueError:  # no network has such widths
         return None
     if any(arrays[name].shape != shape for name, shape in shapes.items()):
         return None

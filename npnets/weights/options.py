@@ -47,7 +47,7 @@ def shufflenet_v1(shape):
     """A grouped convolution takes a part of the channels only: so are groups counted."""
     stages = (f"stage{n}.unit2.branch.expand.conv.weight" for n in (2, 3, 4))
     widths = _made(shape, "stem.conv.weight", *stages)
-    groups = widths[1] // shape("stage2.unit2.branch.compress.conv.weight")[1]
+    groups = widths[1] // max(1, shape("stage2.unit2.branch.compress.conv.weight")[1])
     for scale in STEM if groups in TABLE_1 else ():
         if ShuffleNetV1.widths(scale, groups) == widths:
             return {"scale": scale, "groups": groups}

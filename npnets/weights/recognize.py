@@ -86,8 +86,9 @@ def misfit(arrays, sources):
     for name, reason in UNKNOWN.items():
         if name in arrays:
             return f"these weights are of none of the four networks, but of {reason}"
-    nearest = sorted(sources, key=lambda source: _distance(source, arrays))[:3]
-    nearest = [source for source in nearest if _distance(source, arrays) < 1]
+    distances = {(s.maker, s.network): (_distance(s, arrays), s) for s in sources}
+    nearest = sorted(distances.values(), key=lambda pair: pair[0])[:3]
+    nearest = [source for distance, source in nearest if distance < 1]
     if not nearest:
         makers = ", ".join(dict.fromkeys(source.maker for source in sources))
         names = ", ".join([*arrays][:SHOWN])

@@ -39,6 +39,11 @@ NETS = {
     "conv": Sequential(a=Conv2d(8, 8, 3, padding=1), b=Conv2d(8, 8, 3, stride=2, padding=1)),
     "no padding": Sequential(a=Conv2d(8, 8, 5, stride=2), b=Conv2d(8, 8, 2)),
     "one side": Sequential(a=Conv2d(8, 8, 3, stride=2, padding=(0, 1, 1, 0)), b=Conv2d(8, 8, 3)),
+    "same": Sequential(
+        a=Conv2d(8, 8, 3, stride=2, padding="same"),
+        b=MaxPool2d(3, stride=2, padding="same"),
+        c=DepthwiseConv2d(8, 3, padding="same"),
+    ),
     "pools": Sequential(
         a=AvgPool2d(3, stride=2, padding=1),
         b=DepthwiseConv2d(8, 3, padding=1),

@@ -1,5 +1,5 @@
-"""Weights that were trained: ShuffleNet v2 0.5x on CIFAR-10, by chenyaofo, against what PyTorch
-made of the same file. It lies beside the project only, as the images do.
+"""Weights that were trained: ShuffleNet v2 0.5x on CIFAR-10, by chenyaofo, on all test images.
+They lie beside the project only, as the images do; `test_gold.py` has logits of 100 of those.
 
 All 10,000 test images take half a minute: NPNETS_ALL_IMAGES=1 pytest tests/weights.
 """
@@ -41,26 +41,10 @@ def test_it_is_recognised_and_says_how(net):
     assert len(net.preprocessing.class_names) == 10
 
 
-def test_logits_in_float64(gold):
-    """Of pixels that were normalized in float32, as they were for the gold."""
-    net = weights.load(FOLDER / "weights.safetensors", dtype=np.float64)
-    mean, std = (
-        np.float32(n).reshape(3, 1, 1) for n in (net.preprocessing.mean, net.preprocessing.std)
-    )
-    x = (gold["images_u8_nchw"] / np.float32(255) - mean) / std
-    logits, theirs = net.forward(x.astype(np.float64)), gold["logits_f64"]
-    assert logits.dtype == np.float64
-    assert np.abs(logits - theirs).max() <= 1e-9 * np.abs(theirs).max()
-
-
-def test_logits_in_float32(net, gold):
-    x = net.preprocessing.normalize(gold["images_u8_nchw"])
-    logits = net.forward(x)
-    assert logits.dtype == np.float32
-    assert np.abs(logits - gold["logits_f32"]).max() <= 1e-4
-    assert np.abs(net.fold().forward(x) - gold["logits_f32"]).max() <= 1e-4
-    right = logits.argmax(1) == gold["labels"]
-    assert right.mean() == (gold["logits_f32"].argmax(1) == gold["labels"]).mean() > 0.85
+def test_accuracy_on_a_hundred_test_images(net, gold):
+    logits = net.forward(net.preprocessing.normalize(gold["images_u8_nchw"]))
+    assert np.array_equal(logits.argmax(1), gold["all_top1_pred"][gold["test_index"]])
+    assert (logits.argmax(1) == gold["labels"]).sum() == 91
 
 
 @pytest.mark.skipif("NPNETS_ALL_IMAGES" not in os.environ, reason="asks for NPNETS_ALL_IMAGES=1")

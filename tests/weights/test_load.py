@@ -110,10 +110,32 @@ def test_a_wrong_number_of_axes_is_said(arrays):
         load_arrays(arrays)
 
 
+def test_groups_that_no_network_has_are_refused():
+    arrays = arrays_of("megvii", npnets.ShuffleNetV1, scale=0.5, groups=3)
+    name = "features.1.branch_main_1.0.weight"
+    for shape, groups in (((30, 24, 1, 1), 5), ((30, 0, 1, 1), 120)):
+        arrays[name] = np.zeros(shape, np.float32)
+        with pytest.raises(ValueError, match=f"groups must be one of 1, 2, 3, 4, 8, got {groups}"):
+            load_arrays(arrays)
+
+
 def test_whole_numbers_are_no_weights(arrays):
     arrays["features.0.0.weight"] = arrays["features.0.0.weight"].astype(np.int8)
     with pytest.raises(ValueError, match=r"stem\.conv\.weight is int8"):
         load_arrays(arrays)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("blocks.1.2.conv_pwl.weight", "more units than table 2"),
+        ("features.1.block.0.0.weight", "MobileNet v3"),
+        ("LastSE.SE_opr.1.weight", "hard swish"),
+    ],
+)
+def test_near_networks_are_refused_with_the_reason(name, reason):
+    with pytest.raises(ValueError, match=f"none of the four networks, but of .*{reason}"):
+        load_arrays({name: np.zeros((1, 1, 1, 1), np.float32)})
 
 
 def test_names_of_no_one():

@@ -70,9 +70,12 @@ def randomized(net, rng):
         if tensor.ndim > 1:
             fan_in = tensor[0].numel()
             numbers = rng.standard_normal(tensor.shape) * np.sqrt(2 / fan_in)
+        elif name.endswith("running_var"):
+            numbers = rng.uniform(0.5, 1.5, tensor.shape)
+        elif name.endswith(("bias", "running_mean")):
+            numbers = rng.uniform(-2, 2, tensor.shape)  # for ReLUs that have much to cut off
         else:
-            offset = 1 if name.endswith("running_var") else rng.uniform(0, 3)  # beyond ReLU6's 6
-            numbers = offset + rng.uniform(-0.5, 0.5, tensor.shape)
+            numbers = rng.uniform(0.5, 2, tensor.shape)
         tensor.copy_(torch.from_numpy(numbers))
     return net.double().eval()
 

@@ -1,7 +1,10 @@
 """What the readers make of good files."""
 
+import sys
+
 import numpy as np
 import pytest
+from good_files import GOOD, GOOD_KERAS
 from safetensors.numpy import save_file
 
 from npnets import checkpoint
@@ -78,3 +81,13 @@ def test_halves_of_safetensors_become_float32(tmp_path):
 def test_there_is_no_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "none.pth")
+
+
+@pytest.mark.parametrize(
+    ("kind", "library"), [("safetensors", "safetensors"), ("keras 2", "h5py")]
+)
+def test_a_missing_library_is_named_and_how_to_install_it(kind, library, tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes((GOOD | GOOD_KERAS)[kind])
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ImportError, match=rf'{library}.*pip install "npnets\[weights\]"'):
+        read(tmp_path / "a")

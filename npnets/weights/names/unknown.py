@@ -5,12 +5,12 @@ UNKNOWN = {
         "megvii's ShuffleNetV2.Large: its 3 × 3 convolutions have 8 groups, where the paper's are "
         "depthwise, and its units have squeeze-and-excitation blocks"
     ),
-    "features.0.branch_main.8.SE_opr.1.weight": (
-        "megvii's ShuffleNetV2+: it has squeeze-and-excitation blocks and hard swish"
+    "LastSE.SE_opr.1.weight": (
+        "megvii's ShuffleNetV2+: it has four stages, squeeze-and-excitation blocks and hard swish"
     ),
     "blocks.1.2.conv_pwl.weight": (
-        "one of timm's deeper MobileNets v2, such as mobilenetv2_110d: it has more units than "
-        "table 2 of the paper"
+        "a network of timm that has more units than table 2 of MobileNet v2, such as "
+        "mobilenetv2_110d, or is of another family"
     ),
     "features.1.block.0.0.weight": (
         "torchvision's MobileNet v3, of another paper: arXiv:1905.02244"

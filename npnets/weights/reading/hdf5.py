@@ -2,8 +2,8 @@
 
     python hdf5.py weights.h5 arrays.npz
 
-writes all arrays to arrays.npz, and prints, as JSON, the path of each and the texts that hang on each
-group. Only what hangs in this file's own tree is read, as it lies there: links to elsewhere,
+writes all arrays to arrays.npz, and prints, as JSON, the path of each and the texts that hang on
+each group. Only what hangs in this file's own tree is read, as it lies there: links to elsewhere,
 virtual and compressed arrays are refused.
 
 The library for HDF5 was written for files that mean no harm: damaged ones can send it into a loop
@@ -14,7 +14,6 @@ import json
 import sys
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 # Groups that hold what is needed to go on training, or for the noise of a dropout.
@@ -27,6 +26,8 @@ MOST_TEXT = 2**26  # bytes
 
 def main(source, target):
     """Read the file `source`, write `target`, and print what else there is."""
+    import h5py
+
     with h5py.File(source, "r") as file:
         found = _walk(file)
         datasets = {p: entry for p, entry in found.items() if isinstance(entry, h5py.Dataset)}
@@ -42,6 +43,8 @@ def main(source, target):
 
 def _walk(file):
     """Return {path: entry} for the file, at "", and every group and array that hangs in it."""
+    import h5py
+
     found, groups = {"": file}, [""]
     for above in groups:  # which grows while the walk goes on
         for name in found[above]:
@@ -77,6 +80,8 @@ def _texts(attributes, name):
 
     Many of any length are not read: they could all be one long text, many times.
     """
+    import h5py
+
     attribute = attributes.get_id(name)
     kind = h5py.check_string_dtype(attribute.dtype)
     if kind is None or attribute.get_storage_size() > MOST_TEXT:

@@ -49,9 +49,8 @@ def _read_hdf5(path):
         except subprocess.TimeoutExpired as error:
             raise ValueError(f"the library for HDF5 did not finish in {SECONDS} s") from error
         if done.returncode == 1:
-            raise ValueError(
-                f"a damaged HDF5 file ({done.stderr.decode(errors='replace')[-200:]})"
-            )
+            reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise ValueError(f"a damaged HDF5 file ({reason:.200})")
         if done.returncode:
             raise ValueError(f"the library for HDF5 crashed ({done.returncode})")
         found = json.loads(done.stdout)

@@ -7,6 +7,7 @@ Source: torch/serialization.py, `_legacy_save`.
 """
 
 import io
+import struct
 
 from npnets.pickled import read_pickle
 from npnets.weights.reading.checkpoint import Checkpoint
@@ -37,7 +38,7 @@ def read(path):
 
 def _contents(file, storage, data):
     """Return the bytes of the storage that comes next in the file, and go on behind it."""
-    size = int.from_bytes(file.read(8), "little", signed=True)
+    (size,) = struct.unpack("<q", file.read(8))
     if size != storage.size:
         raise ValueError(f"storage {storage.key!r:.80} has {size} numbers, not {storage.size}")
     start = file.tell()
