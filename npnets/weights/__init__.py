@@ -5,7 +5,8 @@
     logits = net.forward(net.preprocessing(photo))
 
 In reading order: `reading`, what a file holds; `kinds` and `names`, what each maker calls the
-arrays; `source`, how they become npnets' own; `recognize` and `load`.
+arrays; `source`, how they become npnets' own; `adapt` and `preprocessing`, what else belongs to
+them, and `mistakes`, what it costs to forget that; `recognize` and `load`.
 """
 
 from npnets.weights.load import list_sources, load, load_arrays

@@ -1,7 +1,7 @@
 """What some weights need that is not in the paper's table: each function changes a new network.
 
-The numbers fit without; only the answers are wrong, a little or quite. So these changes belong to
-the weights, and a Source names those that its own need.
+The arrays fit without these changes; only the answers are wrong, a little or altogether. So a
+Source names those that its weights need.
 """
 
 import numpy as np

@@ -68,8 +68,8 @@ def _mistaken(net, photos):
     given = net.preprocessing
     images = _pixels(given, photos)
     yield "none", _logits(net, given.normalize(images))
-    if images is not photos:
-        for name, wrong in CUT.items():
+    for name, wrong in CUT.items() if images is not photos else ():
+        if wrong(given).resize is not None or _large_enough(photos, given.size):
             yield name, _logits(net, given.normalize(_pixels(wrong(given), photos)))
     for name, wrong in COLOURS.items():
         yield name, _logits(net, wrong(given).normalize(images))
@@ -80,6 +80,10 @@ def _mistaken(net, photos):
         twin = net.astype(np.float32)
         change(twin)
         yield name, _logits(twin, x)
+
+
+def _large_enough(photos, size):
+    return all(min(photo.size) >= size for photo in photos)
 
 
 def _pixels(preprocessing, photos):
@@ -152,8 +156,10 @@ def _do_not_shuffle(net):
 
 def _normalize_by_batch(net):
     """Forget `eval`: batch norm takes mean and variance of the batch."""
-    if any(isinstance(layer, BatchNorm) for layer in net.layers().values()):
-        net.train()
+    for layer in net.layers().values():
+        if isinstance(layer, BatchNorm):
+            layer.training = True
+            layer.save = lambda *arrays: None  # there will be no backward
 
 
 NETWORK = {

@@ -33,7 +33,7 @@ KNOWN = {
 class Preprocessing:
     """Resize the shorter side, cut out the centre, and make of each number of a pixel
 
-        (scale · x − mean) / std          x = 0 … 255; mean and std per channel, as ordered
+        (scale · x − mean) / std          x = 0 … 255; mean and std in the order of `channels`
 
     resize is None where photos are cut at the size they come in. interpolation is "nearest",
     "bilinear", "bicubic" (Pillow's, which average over all pixels that one pixel takes the place
@@ -175,10 +175,10 @@ TIMM_V1 = replace(TIMM, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 MEGVII = Preprocessing(  # megvii-model/ShuffleNet-Series: ShuffleNetV1/train.py, as for V2
     interpolation="bilinear, 4 pixels", rounding="megvii", channels="BGR"
 )
-KERAS = Preprocessing(  # keras-team/keras: applications/imagenet_utils.py, mode "tf". It leaves
-    scale=1 / 127.5,
-    mean=(1.0, 1.0, 1.0),  # the size to the caller: torchvision's is taken here
-)
+# keras-team/keras: applications/imagenet_utils.py, mode "tf". It leaves resizing to the caller;
+# here it is done as in torchvision.
+KERAS = Preprocessing(scale=1 / 127.5, mean=(1.0, 1.0, 1.0))
+
 HUGGINGFACE = Preprocessing(  # google/mobilenet_v1_1.0_224, and v2: preprocessor_config.json
     rounding="huggingface", scale=1 / 255, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5),
     class_names=IMAGENET_1001,

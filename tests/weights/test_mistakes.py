@@ -109,6 +109,8 @@ def test_photos_show_what_cutting_without_resizing_costs():
     assert {"cut out, but not resized", "resized to the nearest pixel"} <= set(found)
     assert "resized from all pixels" not in found  # which is as it should be
     assert "cut out, but not resized" not in mistakes(measure(net, IMAGES))
+    photos.append(photos[0].resize((20, 20)))  # too small to be cut out
+    assert "cut out, but not resized" not in mistakes(measure(net, photos))
 
 
 def test_numbers_of_others_are_no_mistake_where_they_are_the_same():

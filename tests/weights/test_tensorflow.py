@@ -141,6 +141,15 @@ def test_whole_numbers_stand_for_q_minus_zero_times_scale(per_channel):
         assert_allclose(found[f"{layer}/bias"], bias, rtol=1e-15)
 
 
+def test_whole_numbers_without_a_scale_are_refused():
+    arrays = {
+        "conv/weight_q": np.zeros((1, 1, 1, 1), np.uint8),
+        "conv/weight_zero_point": np.ones(1),
+    }
+    with pytest.raises(ValueError, match="in whole numbers, but no 'conv/weight_scale'"):
+        coral.dequantise(arrays)
+
+
 def test_other_arrays_are_left_as_they_are():
     arrays = {"a.weight": np.ones(3)}
     assert coral.dequantise(arrays) is arrays

@@ -42,7 +42,17 @@ CHANGES = {PADDING: pad_same, "batch norm is folded in": fold_norm}
 
 
 def dequantise(arrays):
-    """Return {layer/weight, layer/bias: float64} of the whole numbers, their scales and zeros."""
+    """Return {layer/weight, layer/bias: float64} of the whole numbers, their scales and zeros.
+
+    Other arrays come back as they are. Raises ValueError where a scale or a zero is missing.
+    """
+    try:
+        return _real(arrays) or arrays
+    except KeyError as missing:
+        raise ValueError(f"there are weights in whole numbers, but no {missing}") from None
+
+
+def _real(arrays):
     real = {}
     for name, q in arrays.items():
         layer, _, kind = name.rpartition("/")
@@ -54,7 +64,7 @@ def dequantise(arrays):
             real[f"{layer}/weight"] = (q - zero) * scale
         elif kind == "bias_q":
             real[f"{layer}/bias"] = q * arrays[f"{layer}/bias_scale"].astype(np.float64)
-    return real or arrays
+    return real
 
 
 SOURCES = (
