@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -207,7 +208,8 @@ def agree(workload, name, theirs):
         run = library.build(workload, peers.peer_of(peer), 1)
         return [[stats.sample(array) for array in run()] for _ in range(2)]
 
-    both = {"npnets": results(ours, "npnets"), name: results(theirs, name)}
+    builder = import_module(f"npnets.bench.{worker.BUILDERS[peers.peer_of(name).library]}")
+    both = {"npnets": results(ours, "npnets"), name: results(builder, name)}
     return turns.check_agreement(workload, both)[name]
 
 

@@ -33,7 +33,9 @@ MAY_IMPORT = {
     # what measures stands above what it measures
     "ladder": {"ops"},
     "warmup": {"ops", "nets"},
-    "bench": {"ops", "layers", "init", "optim", "cost", "nets", "files", "extras", "bench"},
+    "bench": {
+        "ops", "layers", "init", "optim", "cost", "nets", "files", "extras", "weights", "bench"
+    },
     "experiments": {
         "ops",
         "layer",

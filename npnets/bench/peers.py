@@ -43,7 +43,7 @@ PEERS = {
     "onnxruntime": Peer("onnxruntime", folded=True),
 }
 AGAINST = "torch,torch-channels-last,torch-folded,onnxruntime"
-NEEDS = {"npnets": (), "torch": ("torch",), "onnxruntime": ("torch", "onnx", "onnxruntime")}
+NEEDS = {"npnets": (), "torch": ("torch",), "onnxruntime": ("onnx", "onnxruntime")}
 
 
 def peer_of(name):

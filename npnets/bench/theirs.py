@@ -1,6 +1,5 @@
-"""What PyTorch and ONNX Runtime run in the benchmark. Imported in their own processes only."""
+"""What PyTorch runs in the benchmark. Imported in its own processes only."""
 
-import io
 import warnings
 
 from npnets.bench import op_cases
@@ -17,8 +16,6 @@ def build(workload, peer, threads):
     options = {"num_classes": workload.num_classes, "small_images": workload.small_images}
     twin = copy_into(twin_of(workload.model, **options), net)
     x = torch.from_numpy(images)
-    if peer.library == "onnxruntime":
-        return _session(twin.eval(), x, threads)
     if peer.channels_last:
         twin, x = (part.to(memory_format=torch.channels_last) for part in (twin, x))
     if workload.kind == "step":
@@ -54,26 +51,6 @@ def _folded(twin):
         from torch.fx.experimental.optimization import fuse
 
         return fuse(twin)
-
-
-def _session(twin, x, threads):
-    """Return a run of ONNX Runtime, which folds batch norm by itself."""
-    import onnxruntime
-
-    file = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # of the newer exporter, which needs another package
-        torch.onnx.export(
-            twin, (x,), file, dynamo=False, input_names=["x"], output_names=["logits"]
-        )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    session = onnxruntime.InferenceSession(
-        file.getvalue(), options, providers=["CPUExecutionProvider"]
-    )
-    feed = {"x": x.numpy()}
-    return lambda: session.run(None, feed)
 
 
 def _op(workload, peer):

@@ -74,10 +74,7 @@ def relu(x):
 
 def shuffle(x, groups):
     """arXiv:1707.01083, section 3.1: reshape to (g, n), transpose, flatten."""
-    if not torch.onnx.is_in_onnx_export():  # ONNX has no such op
-        return F.channel_shuffle(x, groups)
-    N, C, H, W = x.shape
-    return x.view(N, groups, C // groups, H, W).transpose(1, 2).reshape(N, C, H, W)
+    return F.channel_shuffle(x, groups)
 
 
 class MobileNetV1(nn.Module):

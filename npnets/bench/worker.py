@@ -9,10 +9,12 @@ import json
 import os
 import sys
 import time
+from importlib import import_module
 
-from npnets.bench import machine, ours, stats, workloads
+from npnets.bench import machine, stats, workloads
 from npnets.bench.peers import peer_of
 
+BUILDERS = {"npnets": "ours", "torch": "theirs", "onnxruntime": "onnx_peer"}
 UNCOUNTED_SECONDS = 0.02  # how long to run, at least, before times count
 
 
@@ -26,8 +28,8 @@ class Bench:
         """Build a workload and run it twice. Return what that took and what came out."""
         self.run = None  # gives its memory back first
         workload = getattr(workloads, kind)(**fields)
-        library = ours if self.peer.library == "npnets" else _theirs()
-        self.run = library.build(workload, self.peer, self.threads)
+        builder = import_module(f"npnets.bench.{BUILDERS[self.peer.library]}")
+        self.run = builder.build(workload, self.peer, self.threads)
         reply = {"baseline": machine.peak_memory(), "seconds": [], "results": []}
         for _ in range(2):
             start = time.perf_counter()
@@ -63,12 +65,6 @@ class Bench:
 def message(workload):
     """Return what `prepare` must be told of a workload."""
     return {"kind": type(workload).__name__, "fields": dataclasses.asdict(workload)}
-
-
-def _theirs():
-    from npnets.bench import theirs
-
-    return theirs
 
 
 def _take_stdout():
