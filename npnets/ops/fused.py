@@ -4,6 +4,11 @@ Between the two lies the widest array of a unit; in MobileNet v2 it has six time
 what comes in and of what goes out. But a channel of it is needed for that channel of the result
 only. So a thread takes some channels through both, with bias and activation, and hands on to the
 next operation what is left: the wide array is never whole, and threads meet once, not twice.
+
+From 24 to 144 channels of 56 × 56 pixels both take 0.82 ms in one go, and 1.01 one after the
+other, on one thread; on two 0.72 and 1.00. To take the pointwise convolution after them along,
+too, and add up what both halves make of it, saved MobileNet v2 another 6 to 9 %, ShuffleNet v2 2
+to 5, and cost MobileNet v1 5: it was left out.
 """
 
 from functools import lru_cache
@@ -65,7 +70,7 @@ def _parts(N, O, size):
     """Return what is computed at once, as an image and a slice of its channels.
 
     That is all of an image, or half of it, so that two threads have something to share. With four
-    parts of an image the matrix products lose 8 % to laying out the same pixels for each.
+    parts of an image it takes 5 to 10 % longer: BLAS lays the same pixels out for each.
     """
     halves = 2 if N < PARTS and size >= SMALL else 1
     return [

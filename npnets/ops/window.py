@@ -78,7 +78,7 @@ def output_shape(x, kernel, stride, padding, dilation=1):
     return _output_shape(x.shape[2:], tuple(kernel), stride, four_sides(padding), dilation)
 
 
-@lru_cache(maxsize=1024, typed=True)  # each call of an operation asks: 5 µs, remembered 1
+@lru_cache(maxsize=1024, typed=True)  # each call of an operation asks: 8 µs, remembered 1
 def _output_shape(size, kernel, stride, sides, dilation):
     top, bottom, left, right = sides
     return (
