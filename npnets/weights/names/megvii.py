@@ -119,7 +119,7 @@ SOURCES = (
         ShuffleNetV2,
         SHUFFLENET_V2,
         MEGVII,
-        changes={"the shuffle is the inverse of the paper's, and within stages only": shuffle_back_v2},
+        changes={"the shuffle is the paper's inverse, within stages only": shuffle_back_v2},
         absent=("classifier.bias",),
     ),
 )
