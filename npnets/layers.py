@@ -36,13 +36,17 @@ class Conv2d(Layer):
 
     def forward(self, x):
         self.save(x)
-        return ops.conv2d(x, *self._arrays(), **self._options(x), ceiling=self.ceiling)
+        return ops.conv2d(x, **self._given(), **self._window(x), groups=self.groups)
 
     def backward(self, dy):
         (x,) = self.saved()
-        dx, self.weight.grad = ops.conv2d_backward(dy, x, self.weight.value, **self._options(x))
-        _set_bias_grad(self.bias, dy)
+        dx, self.weight.grad = self._gradients(dy, x, self.weight.value)
+        if self.bias is not None:
+            self.bias.grad = ops.bias_backward(dy)
         return dx
+
+    def _gradients(self, dy, x, weight):
+        return ops.conv2d_backward(dy, x, weight, **self._window(x), groups=self.groups)
 
     def absorb(self, following):
         """Return this convolution with a batch norm folded into it, as that is at inference,
@@ -53,21 +57,20 @@ class Conv2d(Layer):
         """
         twin = copy.copy(self)
         if self.ceiling is None and isinstance(following, BatchNorm):
-            twin.weight, twin.bias = following.folded(*self._arrays())
+            weight, bias, _ = self._given().values()
+            twin.weight, twin.bias = following.folded(weight, bias)
         elif self.ceiling is None and isinstance(following, ReLU | ReLU6):
             twin.ceiling = following.ceiling
         else:
             return None
         return twin
 
-    def _arrays(self):
-        return self.weight.value, None if self.bias is None else self.bias.value
+    def _given(self):
+        bias = None if self.bias is None else self.bias.value
+        return {"weight": self.weight.value, "bias": bias, "ceiling": self.ceiling}
 
     def _window(self, x):
         return on_images(x, self.window, self.weight.value.shape[2])
-
-    def _options(self, x):
-        return {**self._window(x), "groups": self.groups}
 
     def describe(self):
         O, C_group, K, _ = self.weight.value.shape
@@ -87,15 +90,10 @@ class DepthwiseConv2d(Conv2d):
 
     def forward(self, x):
         self.save(x)
-        return ops.depthwise_conv2d(x, *self._arrays(), **self._window(x), ceiling=self.ceiling)
+        return ops.depthwise_conv2d(x, **self._given(), **self._window(x))
 
-    def backward(self, dy):
-        (x,) = self.saved()
-        dx, self.weight.grad = ops.depthwise_conv2d_backward(
-            dy, x, self.weight.value, **self._window(x)
-        )
-        _set_bias_grad(self.bias, dy)
-        return dx
+    def _gradients(self, dy, x, weight):
+        return ops.depthwise_conv2d_backward(dy, x, weight, **self._window(x))
 
 
 class PointwiseConv2d(Conv2d):
@@ -107,20 +105,15 @@ class PointwiseConv2d(Conv2d):
     def with_next(self, following):
         if self.groups > 1 or not isinstance(following, DepthwiseConv2d):
             return None
-        first, second = ({"ceiling": conv.ceiling} for conv in (self, following))
-        first["weight"], first["bias"] = self._arrays()
-        second["weight"], second["bias"] = following._arrays()
+        first, second = self._given(), following._given()
         return lambda x: pointwise_depthwise(x, first, second | following._window(x))
 
     def forward(self, x):
         self.save(x)
-        return ops.pointwise_conv2d(x, *self._arrays(), self.groups, ceiling=self.ceiling)
+        return ops.pointwise_conv2d(x, **self._given(), groups=self.groups)
 
-    def backward(self, dy):
-        (x,) = self.saved()
-        dx, self.weight.grad = ops.pointwise_conv2d_backward(dy, x, self.weight.value, self.groups)
-        _set_bias_grad(self.bias, dy)
-        return dx
+    def _gradients(self, dy, x, weight):
+        return ops.pointwise_conv2d_backward(dy, x, weight, self.groups)
 
 
 class Linear(Layer):
@@ -302,8 +295,3 @@ class ConcatShuffle(ChannelShuffle):
 
 def _bias(channels):
     return Parameter(np.zeros(channels, np.float32), decay=False)
-
-
-def _set_bias_grad(bias, dy):
-    if bias is not None:
-        bias.grad = ops.bias_backward(dy)
