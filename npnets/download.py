@@ -87,5 +87,3 @@ def _append(part, url):
         with bar, open(part, "ab" if start else "wb") as file:
             for chunk in answer.iter_content(CHUNK):
                 bar.update(file.write(chunk))
-    if total is not None and part.stat().st_size < total:
-        raise requests.ConnectionError(f"hung up after {part.stat().st_size} of {total} bytes")

@@ -50,6 +50,7 @@ def read_pickle(program, allowed, persistent=None):
             machine.follow(instruction.name, argument)
         return machine.stack.pop()
     except (LookupError, TypeError, AttributeError, DeprecationWarning) as error:
+        # the warning is of pickletools, for some of the names that it takes apart
         raise ValueError(f"a damaged pickle ({error})") from error
 
 
@@ -112,7 +113,8 @@ class _Machine:
             case "REDUCE" if isinstance(stack[-2], Name) and isinstance(stack[-1], tuple):
                 stack.append(Call(*self.take(-2)))
             case "REDUCE":
-                raise Refused(f"refused: it asks to call a {type(stack[-2]).__name__}")
+                kinds = [type(value).__name__ for value in stack[-2:]]
+                raise Refused(f"refused: it asks to call a {kinds[0]} with a {kinds[-1]}")
             case "BUILD" if isinstance(stack[-2], Call):
                 state = stack.pop()
                 stack[-1].state = state

@@ -23,6 +23,8 @@ MAY_IMPORT = {
     "optim": {"ops", "layer", "layers"},
     "files": set(),
     "archive": set(),
+    "pickled": set(),
+    "download": {"extras"},
     "checkpoint": {"ops", "layer", "layers", "files", "archive"},
     "cost": {"ops", "layer", "layers", "files", "extras", "cost"},
     "nets": {"ops", "layer", "layers", "blocks", "init", "nets"},

@@ -53,6 +53,7 @@ ATTACKS = {
     "call of text":      b"\x8c\x09os system(tR.",
     "call of bytes":     b"U\x09os.system" + CALL,
     "nested call":       b"cnumpy\ndtype\n(tR(tR.",
+    "call with a list":  b"cnumpy\ndtype\n]R.",
     "build on a class":  b"cnumpy\nndarray\n}b.",
     "build on a list":   b"]}b.",
     "objects in array":  b"cnumpy.core.multiarray\n_reconstruct\n(tR(K\x01](cos\nsystem\netb.",
@@ -71,6 +72,7 @@ ASKED = {
     "persistent id": "PERSID 'os.system'", "binary pers. id": "BINPERSID",
     "extension code": "EXT1 240",        "call of text": "to call a str",
     "call of bytes": "to call a bytes",  "nested call": "to call a Call",
+    "call with a list": "to call a Name with a list",
     "build on a class": "BUILD",         "build on a list": "BUILD",
     "objects in array": "GLOBAL 'os system'",
 }

@@ -41,7 +41,7 @@ class Kind:
     ours: tuple
 
     def shape(self, ours):
-        """Return the shape that an array of npnets has there; 'ours' is its shape here."""
+        """Return the shape there of an array that has the shape `ours` here."""
         sizes = dict(zip(self.ours, ours, strict=True))
         return tuple(sizes.get(axis, 1) for axis in self.theirs)
 

@@ -27,7 +27,7 @@ UNIT = re.compile(r"(?:stage(\d+)\.)?unit(\d+)")
 
 def table(text):
     """Return {npnets' layer: the maker's} of a table, without its head, the first line."""
-    head, *lines = (line.split() for line in text.splitlines() if line.strip())
+    _, *lines = (line.split() for line in text.splitlines() if line.strip())
     return dict(lines)
 
 

@@ -172,7 +172,24 @@ OUTSIDE = {
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_a_tensor_must_lie_in_its_storage(name, tmp_path):
     (tmp_path / "a").write_bytes(one_storage(w=OUTSIDE[name]))
-    with pytest.raises(ValueError, match="a cannot be read"):
+    reasons = "reaches number|whole numbers from 0|axes and|would fill|dimension|too large"
+    with pytest.raises(ValueError, match=f"a cannot be read: .*({reasons})"):
+        read(tmp_path / "a")
+
+
+def test_the_last_number_that_a_tensor_reaches_is_named(tmp_path):
+    (tmp_path / "a").write_bytes(one_storage(w=(1, (3, 4), (4, 1))))
+    with pytest.raises(ValueError, match="reaches number 12 of a storage of 12"):
+        read(tmp_path / "a")
+
+
+def test_a_storage_that_has_another_size_than_it_says_is_refused(tmp_path):
+    where = by_hand.storage("FloatStorage", "0", 12)
+    entries = {"w": by_hand.tensor(where, 0, (12,), (1,))}
+    (tmp_path / "a").write_bytes(
+        by_hand.old_file(entries, {"0": struct.pack("<q", 11) + bytes(48)})
+    )
+    with pytest.raises(ValueError, match="storage '0' has 11 numbers, not 12"):
         read(tmp_path / "a")
 
 

@@ -110,7 +110,7 @@ SOURCES = (
         ShuffleNetV1,
         SHUFFLENET_V1,
         MEGVII,
-        changes={"channels are shuffled back: by the inverse": shuffle_back_v1},
+        changes={"the shuffle is the inverse of the paper's": shuffle_back_v1},
         absent=("classifier.bias",),
         orders=depthwise_orders,
     ),
@@ -119,7 +119,7 @@ SOURCES = (
         ShuffleNetV2,
         SHUFFLENET_V2,
         MEGVII,
-        changes={"channels are shuffled back: by the inverse, within stages": shuffle_back_v2},
+        changes={"the shuffle is the paper's inverse, within stages only": shuffle_back_v2},
         absent=("classifier.bias",),
     ),
 )

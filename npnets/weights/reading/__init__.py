@@ -56,12 +56,12 @@ def _kind(path):
 def _kind_of_archive(path):
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
-    if any("/code/" in name for name in names):
-        raise ValueError(
-            "a program of TorchScript; load it with torch.jit.load, "
-            "and torch.save(model.state_dict(), ...)"
-        )
     if any(name.endswith("/data.pkl") for name in names):
+        if any("/code/" in name for name in names):
+            raise ValueError(
+                "a program of TorchScript; load it with torch.jit.load, "
+                "and torch.save(model.state_dict(), ...)"
+            )
         return "torch_zip"
     if "model.weights.h5" in names:
         return "keras"

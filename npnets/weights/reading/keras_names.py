@@ -48,12 +48,14 @@ def _names(paths, attributes, layers):
     """Return {path: (layer, variable)}."""
     groups = Counter(path.rpartition("/")[0] for path in paths)
     tops = Counter(_ends(group)[0] for group in groups)
-    names = {}
+    names, alike = {}, {}
+    for layer, kind in layers.items():
+        alike.setdefault(kind, []).append(layer)
     for path in paths:
         group, _, variable = path.rpartition("/")
         if group.endswith("/vars"):
             own = attributes[group].get("name")
-            names[path] = _new_name(group, variable, groups[group], own, layers)
+            names[path] = _new_name(group, variable, groups[group], own, alike)
         else:
             top, last = _ends(group)
             layer = last if tops[top] > 1 else top  # where models are nested, the inner layer
@@ -74,15 +76,19 @@ def _old_name(layer, variable, layers):
     return (layer, variable) if layer else (variable,)
 
 
-def _new_name(group, number, count, own, layers):
-    """layers/conv2d_3/vars, 0 -> (the name of the layer, "kernel"), by class and number."""
+def _new_name(group, number, count, own, alike):
+    """layers/conv2d_3/vars, 0 -> (the name of the layer, "kernel"), by class and number.
+
+    `own` is [the name], or nothing where the file does not say it, as in Keras 3.0; then it is
+    that of layer number 3 of those that are `alike`, {class: names}.
+    """
     numbered = group.split("/")[-2]
     kind, turn = re.fullmatch(r"(.*?)(?:_(\d{1,9}))?", numbered, re.DOTALL).groups()
     variables = dict(zip("0123", VARIABLES.get(kind, ()), strict=False))
     if kind == "batch_normalization" and count != len(variables):
         variables = {}  # without scale or center: which of them, the file does not say
-    alike = [name for name, other in layers.items() if other == kind]
-    names = own or alike[int(turn or 0) :] or [numbered]  # Keras 3.0 wrote no names
+    turn = int(turn or 0)
+    names = own or alike.get(kind, [])[turn : turn + 1] or [numbered]
     return names[0], variables.get(number, number)
 
 
