@@ -1,4 +1,4 @@
-"""The command `npnets`: list, summary, check, train, evaluate, predict, and what measures."""
+"""The command `npnets`: models, training, weights of others, and what measures."""
 
 import argparse
 import difflib

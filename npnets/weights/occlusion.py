@@ -4,6 +4,7 @@ Source: Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks
 arXiv:1311.2901, section 4.2.
 """
 
+import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,8 +39,8 @@ class Occlusion:
         return self.stride * (row + 0.5), self.stride * (column + 0.5)
 
 
-def occlude(net, x, grey=0.0, *, label=None, patch=None, stride=None, progress=False):
-    """Return the Occlusion of a class, the most probable one where label is None.
+def occlude(net, x, grey=0.0, *, patch=None, stride=None, progress=False):
+    """Return the Occlusion of the most probable class.
 
     x is what the network sees of one photo, (1, C, H, W), and `grey` what it sees of a grey
     pixel: a number, or (C, 1, 1). Where nothing else is said, the patch is a quarter of the
@@ -56,7 +57,7 @@ def occlude(net, x, grey=0.0, *, label=None, patch=None, stride=None, progress=F
     check.at_least(1, patch=patch, stride=stride)
     folded = net if net.is_folded else net.fold()
     probabilities = softmax(folded.forward(x))[0]
-    label = int(np.argmax(probabilities)) if label is None else label
+    label = int(np.argmax(probabilities))
     rows, columns = max(1, H // stride), max(1, W // stride)
     drops = np.empty(rows * columns)
     for start in _steps(range(0, len(drops), BATCH), progress):
@@ -80,38 +81,41 @@ def draw(occlusion, pixels, path, name):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    _, H, W = pixels.shape
     figure = Figure(figsize=(9.6, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
     photo, map_ = figure.subplots(1, 2, sharex=True, sharey=True)
+    _, H, W = pixels.shape
     photo.imshow(np.broadcast_to(pixels, (3, H, W)).transpose(1, 2, 0), extent=(0, W, H, 0))
-    rows, columns = occlusion.drops.shape
-    extent = 0, columns * occlusion.stride, rows * occlusion.stride, 0
-    points = 100 * occlusion.drops
-    shown = map_.imshow(points, cmap="Greys", extent=extent)
+    bar = figure.colorbar(_map(map_, occlusion), ax=map_, shrink=0.85)
+    bar.set_label("drop of the probability (percentage points)")
     for axes, colour in ((photo, "white"), (map_, INK)):
-        _mark(axes, occlusion, points, colour)
+        _mark(axes, occlusion, colour)
         axes.set_xlabel("x (pixels)")
     photo.set_ylabel("y (pixels)")
     photo.set_title("what the network sees", fontsize=10, loc="left")
     photo.set(xlim=(0, W), ylim=(H, 0))  # whose axes the map shares
-    side = occlusion.patch
-    cost = f"what a grey patch of {side} × {side} pixels costs, centred there"
-    map_.set_title(cost, fontsize=10, loc="left")
-    bar = figure.colorbar(shown, ax=map_, shrink=0.85)
-    bar.set_label("drop of the probability (percentage points)")
-    figure.legend(handles=_legend(), loc="outside lower center", ncols=2, frameon=False,
-                  fontsize=9)  # fmt: skip
+    figure.legend(handles=_legend(), loc="outside lower center", ncols=2, frameon=False)
+    name = textwrap.shorten(name, 80, placeholder=" …")
     figure.suptitle(f"{name}: {occlusion.probability:.1%}", fontsize=11)
     with whole(path) as beside:
         figure.savefig(beside, dpi=150)
 
 
-def _mark(axes, occlusion, points, colour):
+def _map(axes, occlusion):
+    """Draw the cells; return the image, for a bar of its colours."""
+    (rows, columns), stride, side = occlusion.drops.shape, occlusion.stride, occlusion.patch
+    cost = f"what a grey patch of {side} × {side} pixels costs, centred there"
+    axes.set_title(cost, fontsize=10, loc="left")
+    extent = 0, columns * stride, rows * stride, 0
+    return axes.imshow(100 * occlusion.drops, cmap="Greys", extent=extent)
+
+
+def _mark(axes, occlusion, colour):
     """Draw the line around what costs half of the most, and the patch that costs the most."""
     from matplotlib.patches import Rectangle
     from matplotlib.patheffects import withStroke
 
+    points = occlusion.drops
     around = [withStroke(linewidth=2.8, foreground="black" if colour == "white" else "white")]
     if points.max() > max(0, points.min()):
         # from the centres of the cells to the border of the photo

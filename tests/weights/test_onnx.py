@@ -19,7 +19,9 @@ from npnets.layers import (
     ReLU6,
     Sequential,
 )
+from npnets.weights.load import sources_of
 from npnets.weights.onnx import OPSET, save_onnx, to_onnx
+from npnets.weights.options import SMALLEST
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -41,6 +43,7 @@ def run(model, x):
 def assert_same(found, expected, tolerance=1e-6):
     assert found.dtype == expected.dtype
     assert found.shape == expected.shape
+    assert expected.any()
     np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * abs(expected).max())
 
 
@@ -80,6 +83,23 @@ def test_padding_may_differ_from_side_to_side():
     other = net.forward(x)
     assert abs(other - logits).max() > 0.01
     assert_same(run(to_onnx(net, (3, 64, 64)), x), other, WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("maker", "network"),
+    [
+        ("coral", npnets.MobileNetV2),
+        ("keras", npnets.MobileNetV1),
+        ("megvii", npnets.ShuffleNetV2),
+    ],
+)
+def test_what_a_maker_does_otherwise_is_written(maker, network):
+    """Padding "same", batch norm that is folded in already, another eps, other shuffles."""
+    source = next(s for s in sources_of(maker) if s.network is network)
+    net = source.build(**SMALLEST[network], num_classes=7, rng=0)
+    for size in (64, 63):
+        x = images(2, size)
+        assert_same(run(to_onnx(net, (3, size, size)), x), net.forward(x), WHOLE)
 
 
 def test_the_eps_of_batch_norm_is_kept():
