@@ -94,7 +94,6 @@ for _ in range(20):
 net = mobilenet().eval()
 cost = summarize(net, (3, 224, 224))
 fc = cost.of_kind(kinds.FULLY_CONNECTED).macs
-print(f"multiply-adds {cost.macs:,}, without the classifier {cost.macs - fc:,}")
 assert (cost.macs, fc, cost.params) == (568_740_352, 1_024_000, 4_231_976)
 assert (round(cost.macs / 1e6), round((cost.macs - fc) / 1e6)) == (569, 568)
 cells = [cell for table in "1267" for cell in printed("mobilenet_v1", table)]
@@ -103,7 +102,7 @@ print(*(f"table {c.table}, {c.row}: {c.printed} {c.verdict}. {c.reason}" for c i
 assert len(cells) == 109 and [c.printed for c in odd] == ["s2", "1.19", "290"]
 
 # %% [markdown]
-# Three numbers of 109 are not what rounding gives, and each has a story.
+# Three numbers of 109 are not what rounding gives. The total, 568.74 million, is.
 #
 # > **Paper and code.** *Table 1*: the last depthwise layer is printed with stride 2, while 7 × 7 pixels go in and come out. *Table 2*: 1.19 % where 1.91 % is counted; two digits changed places, and the printed column sums to 99.29 %. *Table 7*: 290.68 million is printed as 290, cut off. The next cell settles the first: with stride 2 the total would be 534 million, which no table prints.
 #
@@ -115,7 +114,6 @@ def total(rows):
 
 
 as_printed, shallow = total([*TABLE_1[:-1], (1024, 2)]), total(TABLE_1[:6] + TABLE_1[11:])
-print(f"stride 2 as printed {as_printed.macs:,}; shallow {shallow.macs:,}, {shallow.weights:,}")
 assert [round(n / 1e6) for n in (as_printed.macs, shallow.macs)] == [534, 307]
 of = kinds.POINTWISE, kinds.DEPTHWISE, kinds.STEM, kinds.FULLY_CONNECTED
 macs = [cost.of_kind(kind).macs for kind in of]
@@ -222,7 +220,7 @@ def unit_backward(dy, x, weight, gamma1, beta1, mixing, gamma2, beta2, stride):
 
 
 # %% [markdown]
-# First against the layers of npnets, on random units, with gammas that are not 1 and betas that are not 0. Then on trial: finite differences in float64 with a random upstream gradient. There is curvature now, from the divisions of batch norm, and there are kinks; so the step is short, 1e-5 of the size of each array, whose error of some 1e-10 is curvature (step²) and rounding (1e-16 over the step) in equal parts. Hence a tolerance of 1e-7. A direction that crosses the kink of a ReLU proves nothing. `check` recognizes it from forward alone, leaves it out, and counts it.
+# First against the layers of npnets, on random units, with gammas that are not 1 and betas that are not 0. Theirs run compiled kernels; ours run with the kernels switched off, by the definitions in NumPy: another algorithm. Then on trial: finite differences in float64 with a random upstream gradient. There is curvature now, from the divisions of batch norm, and there are kinks; so the step is short, 1e-5 of the size of each array, whose error of some 1e-10 is curvature (step²) and rounding (1e-16 over the step) in equal parts. A batch norm over a dozen numbers may divide by little and make it a hundred times larger: we expect 1e-8, and allow 1e-7. A direction that crosses the kink of a ReLU proves nothing. `check` recognizes it from forward alone, leaves it out, and counts it.
 #
 # Six bugs are planted in the text of the backward.
 
@@ -265,7 +263,8 @@ for arrays, stride in cases:
         parameter.value = arrays[name]
     dy = rng.standard_normal(layer.forward(arrays["x"]).shape)
     theirs = layer.backward(dy), *(parameter.grad for parameter in learned)
-    ours = unit_backward(dy, **arrays, stride=stride)
+    with ops.use_kernels(False):
+        ours = unit_backward(dy, **arrays, stride=stride)
     gaps += [abs(a - b).max() for a, b in zip(ours, theirs)]
 reports = [trial(unit_backward, *case, coordinates=5) for case in cases]
 worst, crossed = max(r.max_relative_error for r in reports), sum(r.kinks for r in reports)
@@ -275,20 +274,22 @@ print(draw.table({"bug": bugs, f"convicted by, of {len(cases)} units": found}))
 assert max(gaps) < 1e-10 and worst < 1e-7 and all(r.ok for r in reports) and min(found) > 0
 
 # %% [markdown]
-# All six are convicted, though hardly by all units: one whose last ReLU lets nothing through has no gradient that could be wrong.
+# All six are convicted, though not by every unit: one whose last ReLU lets nothing through has no gradient that could be wrong.
 #
-# The whole network is checked along one random direction for each parameter, and one for `x`. It has so many ReLUs that a long step would always cross a kink somewhere. So `check_network` takes a step of 3e-8. Rounding over that step is about 1e-8, and 27 batch norms make it larger: a tolerance of 1e-5. It checks a copy whose parameters it moved, so that no gamma is 1 and no beta 0.
+# The whole network is checked along one random direction for each parameter, and one for `x`. It has so many ReLUs that a long step would always cross a kink somewhere. So `check_network` takes a step of 3e-8; the last lines show what a longer one meets in two units alone. Rounding over that step is about 1e-8, and 27 batch norms make it larger: a tolerance of 1e-5. It checks a copy whose parameters it moved, so that no gamma is 1 and no beta 0.
 
 # %%
 x = np.random.default_rng(4).standard_normal((4, 1, 16, 16))
 report = check_network(mobilenet(0.25, 10, 1, small_images=True), x)
-print(report.verdict)
-assert report.ok and report.max_relative_error < 1e-5 and len(report.findings) == 84
+head = mobilenet(0.25, 10, 1, small_images=True, rows=TABLE_1[:2])
+crossed = {step: check_network(head, x, step=step).kinks for step in (3e-8, 1e-4, 1e-2)}
+print(report.verdict, f"Kinks: {report.kinks}; in two units alone, by step: {crossed}")
+assert report.ok and len(report.findings) == 84 and crossed[1e-2] > 10 * crossed[3e-8]
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 8.6 Training a slim one
 #
-# Alpha 0.25 on the 1,437 digits of 8 × 8 pixels that come with scikit-learn, each pixel enlarged to 2 × 2: four strides of 2 would leave nothing of 8. The stem keeps the size. **Prediction**: an untrained network says nothing, so its loss is ln 10 = 2.303; a trained one reads nine digits of ten in the test set.
+# Alpha 0.25 on the 1,437 digits of 8 × 8 pixels that come with scikit-learn, each pixel enlarged to 2 × 2: four strides of 2 would leave one pixel of 8. The stem keeps the size. **Prediction**: an untrained network says nothing, so its loss is ln 10 = 2.303; a trained one reads nine digits of ten in the test set.
 
 # %%
 train_set, test_set = (part.enlarged(2) for part in load("digits"))
@@ -316,7 +317,7 @@ draw.picture(figure, alt="Both curves climb; the one of the test lags behind for
 #
 # That lag is no overfitting. At inference batch norm uses *running* statistics, which move by a tenth per step. Early on the weights move faster than these averages, 27 batch norms deep, and the test loss in the table is absurdly high. It goes when the learning rate falls. Chapter 5 has the two modes.
 #
-# > **Paper and code.** Section 3.2 says that the depthwise filters got "very little or no" weight decay, "since there are so few parameters in them". npnets gives them none, nor any gamma, beta and bias. Does it matter? To less than 2 % of the weights (Table 2).
+# > **Paper and code.** Section 3.2 says that the depthwise filters got "very little or no" weight decay, since they are so few. npnets gives them none, nor any gamma, beta and bias. Does it matter? To less than 2 % of the weights (Table 2).
 #
 # ## 8.7 Where the multiply-adds go, and where the time
 #
@@ -404,8 +405,7 @@ def alpha_for(macs, p, q):
 
 
 # %% nbgrader={"grade": true, "grade_id": "ex-8-2-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-p, q = macs[0], sum(macs[1:])
-assert all(abs(alpha_for(counted[s], p, q) - s[0]) < 1e-12 for s in settings[:4])
+assert all(abs(alpha_for(counted[s], macs[0], sum(macs[1:])) - s[0]) < 1e-9 for s in settings[:4])
 ### BEGIN HIDDEN TESTS
 assert abs(alpha_for(6, 2, 1) - 1.5) < 1e-12
 ### END HIDDEN TESTS
