@@ -95,20 +95,20 @@ BATCH_NORM_RELU_LAYER = [
 CONV2D_LAYER = [
     Bug(
         "Conv2d",
-        old="        _set_bias_grad(self.bias, dy)\n        return dx",
-        new="        return dx",
+        old="if self.bias is not None:",
+        new="if self.bias is None:",
         why="The gradient of the bias is never set.",
     ),
     Bug(
         "Conv2d",
-        old="_set_bias_grad(self.bias, dy)",
-        new="_set_bias_grad(self.bias, self.weight.grad.swapaxes(0, 1))",
+        old="ops.bias_backward(dy)",
+        new="ops.bias_backward(self.weight.grad.swapaxes(0, 1))",
         why="The bias is given the gradient of the weights.",
     ),
     Bug(
         "Conv2d",
-        old="dx, self.weight.grad = ops.conv2d_backward(dy, x,",
-        new="dx, self.weight.grad = ops.conv2d_backward(dy, x[::-1],",
+        old="self._gradients(dy, x,",
+        new="self._gradients(dy, x[::-1],",
         why="The images that were saved are out of step with dy.",
         survives_sum="every dy is 1, so that each image may stand in for another",
     ),
