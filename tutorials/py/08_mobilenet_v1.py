@@ -282,7 +282,7 @@ assert max(gaps) < 1e-10 and worst < 1e-7 and all(r.ok for r in reports) and min
 x = np.random.default_rng(4).standard_normal((4, 1, 16, 16))
 report = check_network(mobilenet(0.25, 10, 1, small_images=True), x)
 head = mobilenet(0.25, 10, 1, small_images=True, rows=TABLE_1[:2])
-crossed = {step: check_network(head, x, step=step).kinks for step in (3e-8, 1e-4, 1e-2)}
+crossed = {step: check_network(head, x, step=step).kinks for step in (3e-8, 1e-2)}
 print(report.verdict, f"Kinks: {report.kinks}; in two units alone, by step: {crossed}")
 assert report.ok and len(report.findings) == 84 and crossed[1e-2] > 10 * crossed[3e-8]
 
