@@ -9,7 +9,7 @@
 # - recognize seven mistakes by their symptoms.
 #
 # **You need** chapters 1 to 5: each layer of the network is an op whose gradient was proven there.
-# **It takes** about an hour and a half with the exercises, under two minutes to run on two cores, and downloads nothing: the digits come with scikit-learn. CIFAR-10 is used where it is present.
+# **It takes** about an hour and a half with the exercises, about two minutes to run on two cores that have other work to do, less on free ones, and downloads nothing: the digits come with scikit-learn. CIFAR-10 is used where it is present.
 # **It leaves out** augmentation and long schedules; `npnets train` has both.
 
 # %%
@@ -64,7 +64,7 @@ assert np.allclose(dlogits, [1 / 8, 2 / 8, -3 / 8])
 figure, axes = draw.figure(height=2, columns=2)
 draw.bars(axes[0], ["class 0", "class 1", "class 2"], p)
 draw.bars(axes[1], ["class 0", "class 1", "class 2"], dlogits, shades=[1, 1, 1])
-for panel, name in zip(axes, ("probability", "gradient of the loss (nats)")):
+for panel, name in zip(axes, ("probability", "gradient (nats)")):
     panel.set(xlabel="logit of", ylabel=name)
 draw.picture(figure, alt="Left: probabilities 0.125, 0.25 and 0.625. Right: the gradient, 0.125, "
              "0.25 and −0.375; its bars add up to zero.")  # fmt: skip
@@ -215,7 +215,7 @@ assert np.allclose(weight, net.classifier.weight.value, atol=1e-7)
 # Now all training images, and the test images only to look at.
 
 # %%
-net, losses, course, epochs = small_net(), [], [], 6 if QUICK else 20
+net, losses, course, epochs = small_net(), [], [], 6 if QUICK else 12
 for epoch in range(epochs):  # lr falls towards zero; each call of fit starts with no velocity
     losses += fit(net, x_train, train.labels, 1, lr=0.05 * (1 - epoch / epochs), seed=epoch)
     course.append([accuracy(net, x_train, train.labels), accuracy(net, x_test, test.labels)])
