@@ -44,7 +44,7 @@ figure, axes = draw.figure(height=1.1, columns=3)
 for p, panel in enumerate(axes):
     draw.squares(panel, x, title=f"p = {p}:  {x[p + 2]:g} − {x[p]:g} = {y[p]:g}")
     draw.outline(panel, row=0, column=p, columns=3)
-draw.picture(figure, alt="Five squares 1 3 2 5 4, three times; a frame of three moves right.")
+draw.picture(figure, alt="Squares 1 3 2 5 4, thrice; a frame of three moves right: 1, 2, 2.")
 
 # %% [markdown]
 # *Figure 1.1. The window of three at its three places. Check by hand: 2 − 1 = 1, 5 − 3 = 2, 4 − 2 = 2.*
@@ -75,12 +75,12 @@ print("correlate:", np.correlate(x, weight, "valid"), "convolve:", np.convolve(x
 # and where `h` is outside of 0 … `H` − 1 they see a zero.
 #
 # How many places are there? The window spans `dilation · (K − 1) + 1` pixels from its first to its last.
-# The padded input has `H + 2 · padding`. The first window begins at its first pixel, and the last one must not begin later than at pixel `H + 2 · padding − span`.
-# In steps of `stride` from zero up to that number there are
+# The padded input has `H + 2 · padding`, counted from 0. The first window begins at padded pixel 0, and the last one must not begin later than at padded pixel `H + 2 · padding − span`.
+# If that is not negative, the steps of `stride` from 0 up to it give
 #
 # $$ P \;=\; \left\lfloor \frac{H + 2\,\texttt{padding} - \texttt{span}}{\texttt{stride}} \right\rfloor + 1 $$
 #
-# places. The floor is the only thing in this chapter that is easy to get wrong. It says that a window which does not fit whole is left out.
+# places. The floor says that a window which does not fit whole is left out.
 
 # %% slideshow={"slide_type": "fragment"}
 def output_size(H, K, stride=1, padding=0, dilation=1):
@@ -106,17 +106,18 @@ assert correlate(x, weight).tolist() == [1, 2, 2] and P == 112 and last_start + 
 figure, axes = draw.figure(height=2.7, rows=2, columns=2)
 for panel, options in zip(axes.flat, [(8, 3, 2, 1), (7, 3, 2, 1), (7, 3, 1, 2, 2), (8, 3, 3, 1)]):
     draw.coverage(panel, *options)  # H, K, stride, padding, dilation
-draw.picture(figure, alt="Four rows of pixels with padding, darker where more windows see them; "
-             "with 8 pixels and stride 2 no window sees the last padded one.")  # fmt: skip
+draw.picture(figure, alt="Windows on each padded pixel. H 8, stride 2: 1 1 2 1 2 1 2 1 1 0; "
+             "H 7: no 0. Dilation 2: 1 1 2 2 3 3 3 2 2 1 1. Stride 3: nine 1, a 0.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 1.2. How many windows of three see each pixel of a padded row; dotted squares are padding, darker ones are seen by more windows.*
-# *Top left, 8 pixels and stride 2: windows start at padded pixels 0, 2, 4 and 6, the last one ends at 8, and padded pixel 9, the lower padding, is seen by nobody. Top right, 7 pixels: nothing is left over.*
+# *Top left, 8 pixels and stride 2: windows start at padded pixels 0, 2, 4 and 6, the last one ends at 8, and padded pixel 9, the padding at the end, is seen by nobody. Top right, 7 pixels: nothing is left over.*
+# *Bottom left, dilation 2: pixel 0 is padded pixel 2, which the windows that start at 0 and at 2 see. Bottom right, stride 3: the windows lie side by side.*
 #
-# This is the case of 224 pixels, too. The window starts at padded rows 0, 2, …, 222 and the last one ends at 224. The padded image has rows 0 … 225. Row 225 is never seen.
+# An image of 224 rows is the same case. The windows start at padded rows 0, 2, …, 222, and the last one ends at 224. The padded image has rows 0 … 225. Row 225, the lower padding, is never seen.
 #
 # > **Paper and code.** So the lower padding is idle on an even size, and TensorFlow, in which both MobileNets were written, leaves it out *above* instead: its rule `SAME` pads nothing before and one pixel after.
-# > The shape is 112 either way. The values are not: each window sits one pixel lower and further to the right, as if the image had been moved up and to the left. Weights trained with one rule and run with the other see a shifted image.
+# > The shape is 112 either way. The values differ: each window sits one pixel lower and further to the right, as if the image had been moved up and to the left. Weights trained with one rule and run with the other see a shifted image.
 
 # %%
 rng = np.random.default_rng(0)
@@ -126,8 +127,7 @@ same = ops.conv2d(image, kernel, stride=2, padding=(0, 1, 0, 1))  # top, bottom,
 moved = np.roll(image, -1, axis=(2, 3))  # one pixel up and to the left
 again = ops.conv2d(moved, kernel, stride=2, padding=1)[..., 1:-1, 1:-1]  # what the roll left whole
 print("both give", same.shape, "and differ by up to", abs(symmetric - same).max())
-assert symmetric.shape == same.shape and abs(symmetric - same).max() > 1
-assert np.allclose(again, same[..., 1:-1, 1:-1])
+assert abs(symmetric - same).max() > 1 and np.allclose(again, same[..., 1:-1, 1:-1])
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1.3 Images, channels, groups
@@ -137,7 +137,8 @@ assert np.allclose(again, same[..., 1:-1, 1:-1])
 #
 # $$ y[n, o, p, q] = \sum_{c, i, j} \texttt{weight}[o, c, i, j] \cdot x[\,n,\ \texttt{first} + c,\ \texttt{stride}\,p + \texttt{dilation}\,i - \texttt{padding},\ \texttt{stride}\,q + \texttt{dilation}\,j - \texttt{padding}\,] $$
 #
-# With one group, `first` is 0 and `c` runs over all channels. With `groups` groups the channels are dealt out in order, and filter `o` sees only the `C / groups` channels of its own group, which begin at `first`.
+# Here `c` runs from 0 to `C / groups` − 1, `i` and `j` from 0 to `K` − 1, `p` from 0 to `P` − 1 and `q` from 0 to `Q` − 1, and a pixel outside of the image is 0.
+# With `groups` groups the channels are dealt out in order. Filter `o` belongs to group ⌊`o` / (`O` / `groups`)⌋ and sees only its channels; the first of them is `first` = ⌊`o` / (`O` / `groups`)⌋ · `C / groups`. With one group, `first` is 0 and `c` runs over all channels.
 
 # %% slideshow={"slide_type": "fragment"}
 def conv2d_loops(x, weight, stride=1, padding=0, dilation=1, groups=1):
@@ -165,14 +166,15 @@ for panel, array, name in zip(axes, (x, weight, y), ("x", "weight", "y")):
     draw.squares(panel, array[0, 0], title=f"{name}, {array.shape[2]} × {array.shape[3]}")
 draw.outline(axes[0], row=0, column=1, rows=3, columns=3)
 draw.outline(axes[2], row=0, column=1)
-draw.picture(figure, alt="A 4 × 4 image, a 3 × 3 kernel, the 2 × 2 result; one window is framed.")
+draw.picture(figure, alt="x has rows 1 2 0 1, 0 1 3 1, 2 1 0 2 and 1 0 1 1; the kernel's diagonal "
+             "is 1 2 −1, the rest 0; y is 3 6, 1 0. Framed: the upper right window.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 1.3. The upper right result: 1 · 2 + 2 · 3 − 1 · 2 = 6. The kernel is zero off its diagonal, so three products are all there is.*
 #
 # ## 1.4 One tap for all windows
 #
-# The seven loops above are the definition. They are also slow, since Python runs them one number at a time.
+# The seven loops above, over `n`, `o`, `p`, `q`, `c`, `i` and `j`, are the definition. They are slow, since Python runs them one number at a time.
 # They may run in any order. Put the loops over `i` and `j` outside: what position `(i, j)` of the window sees from *all* places is the padded image, cut at its edges and with a step of `stride`. We call that view a **tap**.
 # The convolution is a sum of `K · K` taps, each times one weight per pair of channels.
 
@@ -199,7 +201,8 @@ figure, axes = draw.figure(height=2, columns=4)
 for panel, (i, j) in zip(axes, [(0, 0), (0, 2), (1, 1), (2, 2)]):
     draw.squares(panel, x[0, 0], title=f"tap ({i}, {j})", shade=0)
     draw.outline(panel, row=i, column=j, rows=2, columns=2)
-draw.picture(figure, alt="The 4 × 4 image four times; a frame of 2 × 2 marks what each tap sees.")
+draw.picture(figure, alt="The 4 × 4 image four times, with frames of 2 × 2. Tap (0, 0): 1 2, 0 1. "
+             "(0, 2): 0 1, 3 1. (1, 1): 1 3, 1 0. (2, 2): 0 2, 1 1.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 1.4. Four of the nine taps of Figure 1.3. Each is as large as the output, 2 × 2. Only (0, 0), (1, 1) and (2, 2) have a weight: `y` is 1 · tap (0, 0) + 2 · tap (1, 1) − 1 · tap (2, 2).*
@@ -221,10 +224,8 @@ def random_case(rng):
 
 rng = np.random.default_rng(1)
 cases = [random_case(rng) for _ in range(40)]
-errors = [
-    abs(function(x, weight, **options) - ops.conv2d(x, weight, **options)).max()
-    for function in (conv2d_loops, conv2d_taps) for x, weight, options in cases
-]  # fmt: skip
+trials = itertools.product((conv2d_loops, conv2d_taps), cases)
+errors = [abs(ours(x, w, **o) - ops.conv2d(x, w, **o)).max() for ours, (x, w, o) in trials]
 print(len(cases), "random cases; largest difference to npnets", max(errors))
 assert max(errors) < 1e-13  # sums of at most 18 products of size 1: a few units of 1e-16 each
 
@@ -292,17 +293,18 @@ def correlate_dx(dy, weight, H, stride=1, padding=0, dilation=1):
     return dx
 
 
-dx = correlate_dx(np.ones(3), np.ones(3), H=8, stride=2)
-assert dx.tolist() == [1, 1, 2, 1, 2, 1, 1, 0]
+assert correlate_dx(np.ones(3), np.ones(3), 8, stride=2).tolist() == [1, 1, 2, 1, 2, 1, 1, 0]
 
 # %% [markdown]
 # With `dy` and `weight` all ones the gradient *counts* the windows that see each pixel. On 8 pixels without padding, stride 2 leaves the last one out: no window sees it, and its gradient is 0.
 #
-# Now the check. Move one pixel by a step up and down and see by how much `L` changes. `L` is *linear* in `x`, so the difference quotient has no error from curvature, and no kink either: no ReLU is in sight, so the count of crossed kinks is 0. What is left is rounding, about 1e-16 for each of the numbers added up. A long step makes the rounding matter less; we take 1. The upstream gradient is random, so that no two errors cancel.
+# Now the check. Move one pixel by a step up and down and see by how much `L` changes. `L` is *linear* in `x`, so the difference quotient has no error from curvature. There is no ReLU and so no kink: the count of crossed kinks is 0. What is left is rounding, about 1e-16 for each of the numbers added up. A long step makes the rounding matter less; we take 1. The upstream gradient is random, so that no two errors cancel.
 #
-# The last line of the cell is a second proof, which needs no step. `y` depends on `x` by a matrix that nobody writes down, and `dx` is its transpose applied to `dy`. Hence, for any `x` and `dy`,
+# A second proof needs no step. `y` depends on `x` by a matrix that nobody writes down, and `dx` is its transpose applied to `dy`. Hence, for any `x` and `dy`,
 #
-# $$ \sum_{p} dy[p]\; y[p] \;=\; \sum_{h} dx[h]\; x[h]. $$
+# $$ \sum_{p=0}^{P-1} dy[p]\; y[p] \;=\; \sum_{h=0}^{H-1} dx[h]\; x[h]. $$
+#
+# The third witness is `ops.conv2d_backward`, on an image of one row.
 
 # %%
 rng = np.random.default_rng(3)
@@ -316,6 +318,9 @@ for K, stride, padding, dilation in itertools.product((1, 2, 3), (1, 2, 3), (0, 
         change = correlate(x + step, weight, *window) - correlate(x - step, weight, *window)
         errors.append(abs(dy @ change / 2 - dx[h]) / abs(dx).max())
     gaps.append(abs(dy @ correlate(x, weight, *window) - dx @ x))
+    images = (array[None, None, None] for array in (dy, x, weight))  # (1, 1, 1, H)
+    theirs, _ = ops.conv2d_backward(*images, stride, (0, 0, padding, padding), dilation)
+    gaps.append(abs(theirs - dx).max())
 print(f"{len(errors)} slopes; largest relative error {max(errors):.1e}; about 1e-15 expected")
 assert max(errors) < 1e-13 and max(gaps) < 1e-13
 
@@ -327,18 +332,19 @@ for panel, stride in zip(axes, (1, 2, 3)):
     seen = ops.conv2d_backward(dy, x, weight, stride=stride, padding=1)[0][0, 0]
     draw.heat(panel, seen, ("column w", "row h"), form=".0f", limits=(0, 9))
     panel.set_title(f"stride {stride}: {P} × {P} windows")
-draw.picture(figure, alt="Three maps of how many windows see each pixel, for strides 1, 2, 3.")
+draw.picture(figure, alt="Maps of 8 × 8 counts. Stride 1: 9, at edges 6, in corners 4. Stride 2: "
+             "1, 2 or 4, larger at odd rows and columns but the last. Stride 3: 1.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 1.5. How many 3 × 3 windows with padding 1 see each pixel of an 8 × 8 image. Stride 2: in one direction even pixels are the middle of one window and odd ones the edge of two, so the counts are 1 · 1, 1 · 2 and 2 · 2; the last row and column have 1 where the left-over padding would have needed another window. Stride 3 tiles the image, and each pixel is seen once.*
+# *Figure 1.5. How many 3 × 3 windows with padding 1 see each pixel of an 8 × 8 image. Stride 2: in one direction even pixels are the middle of one window and odd ones the edge of two, so the counts are 1 · 1, 1 · 2 and 2 · 2; pixel 7, though odd, is the edge of one window only, since none starts there. Stride 3 tiles the image, and each pixel is seen once.*
 #
 # ## 1.7 How far a number sees
 #
-# Stack two layers and an output sees more of the image: the pixels seen by all the pixels that it sees. Say a number of layer `l` depends on `size` pixels of the image in a row, and its neighbour on a window that starts `jump` pixels further on. A layer with kernel `K` and stride `s` looks at `K` such neighbours, so
+# Stack two layers and an output sees more of the image: the pixels seen by all the pixels that it sees. Say a number of one layer depends on `size` pixels of the image in a row, and its neighbour on as many that start `jump` pixels further on. The next layer looks at `K` such neighbours, from the first to the last `dilation · (K − 1)` places, so
 #
-# $$ \texttt{size} \leftarrow \texttt{size} + \texttt{dilation}\,(K-1)\cdot\texttt{jump}, \qquad \texttt{jump} \leftarrow \texttt{jump}\cdot s. $$
+# $$ \texttt{size} \leftarrow \texttt{size} + \texttt{dilation}\,(K-1)\cdot\texttt{jump}, \qquad \texttt{jump} \leftarrow \texttt{jump}\cdot \texttt{stride}. $$
 #
-# Start with `size` = `jump` = 1. A stride multiplies what every *later* layer adds.
+# Start with `size` = `jump` = 1. A stride multiplies what every *later* layer adds. The layers below have dilation 1.
 # To measure it, take a batch of 41 images: one, and the same one with one pixel of its middle column moved, row after row. Those rows count for which output (5, 5) of the last map moves.
 
 # %%
@@ -367,8 +373,9 @@ axes.step(range(1, len(sizes) + 1), sizes, where="mid", marker="")
 axes.axhline(224, color="black", linestyle=":", marker="")  # the height of the image
 axes.set(xlabel="convolution of MobileNet v1", ylabel="receptive field (pixels)")
 print(len(sizes), "convolutions, from", sizes[0], "to", sizes[-1], "pixels; last jump", jumps[-1])
-assert len(sizes) == 27 and sizes[0] == 3 and sizes[-1] > 224 and jumps[-1] == 32
-draw.picture(figure, alt="A staircase from 3 pixels to more than 224, with ever higher steps.")
+assert len(sizes) == 27 and sizes[0] == 3 and sizes[-1] == 315 and jumps[-1] == 2**5
+assert sizes[-1] - sizes[-3] == 64 and not any(np.diff(sizes)[1::2])  # 1 × 1 adds nothing
+draw.picture(figure, alt="A staircase, ever steeper, from 3 to 315 pixels; 224 is dotted.")
 
 # %% [markdown]
 # *Figure 1.6. What a number sees after each of the 27 convolutions of MobileNet v1. Every other convolution is 1 × 1 and adds nothing. A 3 × 3 convolution adds 2 · `jump`: 2 pixels at first, and 64 at the end, after five strides of 2. In the end a number could see more rows than the image has.*
@@ -397,24 +404,21 @@ assert net.macs == 568_740_352 and round(100 * first / net.macs, 2) == 1.91
 assert round(94.86 + 3.06 + 1.19 + 0.18, 2) == 99.29  # what Table 2 prints, by kind of layer
 
 # %% [markdown]
-# > **Paper and code.** Table 2 of the MobileNet paper (arXiv:1704.04861) prints 1.19 % for "Conv 3 × 3". The count above gives 1.91 %, and the printed column sums to 99.29 %: the digits were exchanged. It matters to nobody's network, and to everybody's confidence in a count.
+# > **Paper and code.** Table 2 of the MobileNet paper (arXiv:1704.04861) prints 1.19 % for "Conv 3 × 3". The count above gives 1.91 %, and the printed column sums to 99.29 %: the digits were exchanged. No network changes by it; it is a reason to count for oneself.
 #
 # ## 1.9 A prediction, and the clock
 #
 # With stride 2 there are a quarter of the windows, so a quarter of the multiply-adds. **Prediction: a quarter of the time.** The measurement takes our `conv2d_taps` on one thread, warm, with both strides taking turns; what is compared is the ratio within each turn.
 
 # %%
-rng = np.random.default_rng(6)
-x = rng.standard_normal((1, 16, 96, 96)).astype(np.float32)
-weight = rng.standard_normal((16, 16, 3, 3)).astype(np.float32)
+x, weight = np.ones((1, 16, 96, 96), np.float32), np.ones((16, 16, 3, 3), np.float32)
 candidates = {f"stride {s}": lambda s=s: conv2d_taps(x, weight, s, padding=1) for s in (1, 2)}
 with one_thread():
     timed = compare(candidates, seconds=0.3 if QUICK else 4)
-print(timed)
 work = macs(16, 16, 3, 96, 2, 1) / macs(16, 16, 3, 96, 1, 1)
 ratio = timed.ratio("stride 2")
-print(f"multiply-adds {work:.2f}, time {ratio}")
-assert work == 0.25 and 0.1 < ratio.median < 1
+print(timed, f"multiply-adds {work:.2f}, time {ratio}", sep="\n")
+assert min(timed.times["stride 2"].seconds) < min(timed.times["stride 1"].seconds)
 
 # %% [markdown]
 # A claim should survive a second benchmark that is written differently. This one takes no turns and no median: the best of many runs of each, one after the other.
@@ -425,7 +429,7 @@ with one_thread():
     first_stride, second_stride = (min(timeit.repeat(run, **once)) for run in candidates.values())
 second = second_stride / first_stride
 print(f"multiply-adds {work:.2f}, best time {second:.2f}")
-assert 0.1 < second < 1
+assert second < 2  # generous: the two run at different times, and a machine may be busy
 
 # %% [markdown]
 # Read your own numbers. Where the ratio is above 0.25, a multiply-add at stride 2 is dearer than one at stride 1: a tap with a step of 2 uses every other number of each line of memory that it fetches, and what does not depend on the windows, such as padding the image, is not made cheaper. Where it is near 0.25, that overhead is small on your machine. Multiply-adds are an exact count, and only a first guess at time. Part III of this course is about the difference.
@@ -439,7 +443,7 @@ assert 0.1 < second < 1
 # By hand, without running anything: what does a row of `H` pixels become? Fill in `answers` for
 # (a) H 32, K 3, stride 1, padding 1; (b) H 32, K 5, stride 2, padding 2; (c) H 7, K 7, stride 1, padding 0; (d) H 10, K 3, stride 3, padding 0, dilation 2.
 #
-# <details><summary>Hint</summary>Lay the first window down and ask where the last one may begin. In (d) the window spans 5 pixels, so it may begin at 0, 3 and nowhere after 5.</details>
+# <details><summary>Hint</summary>Lay the first window down and ask where the last one may begin. In (d), mind the span; the places are three pixels apart.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "ex-1-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
 answers = {"a": None, "b": None, "c": None, "d": None}
@@ -514,7 +518,7 @@ def predicted_and_measured(x):
 
 # %% nbgrader={"grade": true, "grade_id": "ex-1-4-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 predicted, found_ratio = predicted_and_measured(np.ones((1, 8, 64, 64), np.float32))
-assert predicted == macs(8, 8, 5, 64, 1, 2) / macs(8, 8, 1, 64, 1, 0) and found_ratio > 2
+assert predicted == macs(8, 8, 5, 64, 1, 2) / macs(8, 8, 1, 64, 1, 0) and found_ratio > 1
 
 # %% [markdown]
 # ### Exercise 1.5 (bug hunt, 2 points)
@@ -529,12 +533,12 @@ hunt = {"smallest H": 3, "windows there": 0}  # their P is 1; the window would n
 ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "ex-1-5-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-assert hunt["smallest H"] == 3, "their formula must find a window, and there must be none"
-assert hunt["windows there"] == max(0, output_size(3, 3, dilation=2))
+over = next(H for H in range(1, 9) if (H - 3) // 1 + 1 >= 1 > output_size(H, 3, dilation=2))
+assert list(hunt.values()) == [over, max(0, output_size(over, 3, dilation=2))]
 
 # %% [markdown]
 # ### Exercise 1.6 (open, 3 points)
-# Find layers `(K, stride)`, applied to a 64 × 64 image with one channel and padding K // 2, that see at least 31 pixels for at most 60,000 multiply-adds. There are many answers; which idea costs least?
+# Find layers `(K, stride)`, applied to a 64 × 64 image with one channel and padding K // 2 and strides of at most 2, that see at least 31 pixels for at most 60,000 multiply-adds. There are many answers; which idea costs least?
 #
 # <details><summary>Hint</summary>A stride early makes all later layers cheaper, and makes them see further. What does one large kernel cost instead?</details>
 
@@ -549,14 +553,14 @@ size, price = 64, 0
 for K, stride in my_layers:
     price += macs(1, 1, K, size, stride, K // 2)
     size = output_size(size, K, stride, K // 2)
-assert sees(my_layers) >= 31 and price <= 60_000
+assert sees(my_layers) >= 31 and price <= 60_000 and all(s <= 2 for _, s in my_layers)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What we now know
 #
 # - Window `p` looks with its position `i` at pixel `stride · p + dilation · i − padding`. Shapes, values, the gradient of the input and receptive fields all follow from this line.
 # - The floor in the output size leaves pixels over. With an even size, stride 2 and padding 1 the lower padding is idle; that is why 224 gives 112, and why two frameworks may differ by a pixel.
-# - A test convicts only if its cases are not symmetric: not square, not padded alike, not of one group.
+# - A test convicts only what its cases can tell apart: no square images alone, no kernels that look the same from every side, more than one group.
 #
 # **What was measured**, on your machine:
 

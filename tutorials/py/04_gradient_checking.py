@@ -15,6 +15,7 @@
 # %%
 import timeit
 from functools import partial
+from math import erfc, sqrt
 
 import numpy as np
 
@@ -54,13 +55,13 @@ for name, (a, b) in {"one-sided, slope 4.75": (1, 1.5), "central, slope 3.25": (
 axes.plot(x, 1 + 3 * (x - 1), marker="", label="tangent, slope 3")
 axes.legend()
 axes.set(xlabel="x", ylabel="f(x)")
-draw.picture(figure, alt="The curve x cubed with its tangent at 1 and two chords; the central "
-             "chord is nearly parallel to the tangent, the one-sided one is steeper.")  # fmt: skip
+draw.picture(figure, alt="x cubed, its tangent at 1 with slope 3, a central chord from 0.5 to 1.5 "
+             "with slope 3.25, and a steeper one-sided one from 1 to 1.5, 4.75.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 4.1. With h = 0.5. The central chord runs from 0.5³ = 0.125 to 1.5³ = 3.375 over a width of 1: its slope is 3.25, off by h² = 0.25. The one-sided chord has (3.375 − 1) / 0.5 = 4.75.*
 #
-# The central difference is off by h², the other one by h. So: central, and a small step. How small?
+# The central difference is off by h², the other one by 3h + h², which shrinks only as h does. So: central, and a small step. How small?
 #
 # ## 4.2 The V
 #
@@ -68,11 +69,11 @@ draw.picture(figure, alt="The curve x cubed with its tangent at 1 and two chords
 #
 # $$ \text{error}(h) \;\approx\; \frac{h^2}{6}\,|f'''| \;+\; \frac{\texttt{eps}\,|f|}{h}. $$
 #
-# The first part falls with the step, the second one rises: a V on logarithmic axes. Set the derivative to zero, h·|f‴|/3 = eps·|f|/h², and the bottom of the V is at
+# As h shrinks, the first part falls and the second one rises: a V on logarithmic axes. Set the derivative by h to zero, h·|f‴|/3 = eps·|f|/h², and the bottom of the V is at
 #
 # $$ h_{best} \;=\; \left( 3\,\texttt{eps}\,\frac{|f|}{|f'''|} \right)^{1/3}. $$
 #
-# **Prediction** for f = exp, where f = f‴: 8.7e-6 in float64 and 7.1e-3 in float32. The one-sided difference has (h/2)·|f″| in place of the first part, and its best step is 2·√eps, 3e-8.
+# **Prediction** for f = exp, where f = f‴: 8.7e-6 in float64 and 7.1e-3 in float32. The one-sided difference has the error (h/2)·|f″| + 2·eps·|f|/h (exercise 4.2); its best step for exp is 2·√eps, 3e-8.
 #
 # A second witness needs no difference at all. Where f is analytic and accepts complex numbers, f(x + ih) = f(x) + ih·f′(x) − …, so the imaginary part over h is the slope; nothing is subtracted, and nothing cancels.
 
@@ -98,8 +99,9 @@ for name, errors in curves.items():
     axes.loglog(steps, np.maximum(errors, 1e-17), label=name, markevery=5)
 axes.set(xlabel="step h", ylabel="relative error of the slope", ylim=(1e-17, 3))
 axes.legend(loc="lower left", bbox_to_anchor=(1, 0))
-draw.picture(figure, alt="Error against step on logarithmic axes. Three differences are V-shaped, "
-             "lowest near 1e-5, 1e-2 and 1e-8; the complex step stays low.")  # fmt: skip
+draw.picture(figure, alt="Error against step h, logarithmic. Three differences make a V. Lowest: "
+             "central, float64, near h 1e-6; float32, 1e-3 to 1e-2; one-sided, 1e-8. "
+             "The complex step falls with h and stays at the bottom.")  # fmt: skip
 
 # %%
 eps = {name: np.finfo(name).eps for name in ("float64", "float32")}
@@ -113,11 +115,17 @@ rows = [[f"{value:.1e}" for value in column] for column in zip(*best.values())]
 print(draw.table({"slope": best, "best h, derived": rows[0], "found": rows[1], "error": rows[2]}))
 assert curves["central, float64"].min() < 1e-10 < 1e-6 < curves["central, float32"].min()
 assert curves["complex, float64"][steps < 1e-9].max() < 1e-15
+double, single, one, _ = curves.values()
+a, b, c, d = (np.argmin(abs(steps - h)) for h in (1e-13, 1e-10, 1e-4, 1e-3))
+assert 200 < double[a] / double[b] < 5000 and 90 < double[d] / double[c] < 110
+assert 9 < one[d] / one[c] < 11 and np.all(single[steps < 3e-8] == 1)
 
 # %% [markdown]
-# *Figure 4.2. To the right of its bottom the central V falls by 100 for a step that is 10 times smaller: h². To the left it rises by 10: eps/h. In float32, below 5e-8 the sum x + h is x again, and the error is 1. The one-sided line falls by only 10 on the right: h.*
+# *Figure 4.2. To the right of its bottom the central V falls by 100 for a step that is 10 times smaller: h². To the left it rises by about 10, or 1000 in three such steps: eps/h. In float32, below 3e-8 the sum x + h is x again, and the error is 1. The one-sided line falls by only 10 on the right: h. The complex step falls by 100 and then stays at rounding; an error of exactly 0 is drawn at 1e-17.*
 #
-# Two rules follow. **Check in float64.** In float32 even the best step leaves an error above 1e-6, and many bugs hide below that. **Take a step of about 1e-5**, and expect some 1e-10.
+# The bottoms that were found lie within a factor of 30 of the derived ones, and mostly to their left: `eps` bounds the rounding of f, and the usual rounding is smaller, which favours a shorter step.
+#
+# Two rules follow. **Check in float64.** In float32 even the best step leaves an error above 1e-6, and a right gradient cannot be told from one that is wrong by less. **Take a step of about 1e-5**, and expect 1e-10 or less.
 #
 # ## 4.3 From one number to arrays
 #
@@ -125,7 +133,7 @@ assert curves["complex, float64"][steps < 1e-9].max() < 1e-15
 #
 # $$ L \;=\; \sum dy \cdot y. $$
 #
-# Its gradient by `x` is what backward returns for this `dy`. Move `x` along a random direction `v`, an array of the same shape: the slope of `L` is then Σ dx·v by the backward pass, and a central difference by the forward pass. One direction tests all coordinates at once, because a wrong coordinate shows unless it is orthogonal to `v`, which a random `v` makes as good as impossible.
+# Its gradient by `x` is what backward returns for this `dy`. Move `x` along a random direction `v`, an array of the same shape: the slope of `L` is then Σ dx·v by the backward pass, and a central difference by the forward pass. One direction tests all coordinates at once: an error in `dx` shows unless it is orthogonal to `v`, and for a random `v` that has a probability of zero.
 #
 # A relative error needs something to be relative to. The slope itself will not do: it may be zero and right. We take the largest slope that a `dy` of this length could give, by Cauchy and Schwarz the product of two lengths: that of `dy` and that of the change of `y` per step.
 
@@ -165,10 +173,13 @@ right = {
 }  # fmt: skip
 acquitted = {name: worst_error(*case) for name, case in right.items()}
 print(draw.table({"op": acquitted, "worst error": [f"{e:.0e}" for e in acquitted.values()]}))
-assert max(acquitted.values()) < 1e-7
+(z,) = right["ReLU6"][2]
+near = np.sum(np.minimum(abs(z), abs(z - 6)) < 5e-5)  # a step of 1e-5, times at most 5
+print("kinks of ReLU6 within a step:", near)
+assert max(acquitted.values()) < 1e-9 and near == 0
 
 # %% [markdown]
-# The prediction was some 1e-10. A convolution is linear in each of its arguments and has no curvature at all; only rounding is left. The tolerance is 1e-7: far above what right gradients show and, as section 4.4 will find, far below what wrong ones do.
+# The prediction was 1e-10 or less. A convolution is linear in each of its arguments and has no curvature at all; only rounding is left. The tolerance is 1e-7: far above what right gradients show and, as section 4.4 will find, far below what wrong ones do.
 #
 # A judge has to be judged, too. npnets has a check of its own, `gradcheck.check`, which was written apart from this one. Both have to agree, on right gradients and on wrong ones, over random configurations.
 
@@ -191,7 +202,7 @@ assert agreed == 24
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4.4 The bug zoo
 #
-# Ten mistakes, all of them seen in the wild. Each is on trial twice: with a random upstream gradient, and with `dy` all ones, as in `y.sum().backward()`, which is how many tests are written.
+# Ten mistakes that are easily made. Each is on trial twice: with a random upstream gradient, and with `dy` all ones, as in `y.sum().backward()`, which is how many tests are written.
 
 # %%
 def normalized(dy, x, gamma, beta, dx_of):
@@ -238,22 +249,24 @@ assert len(survivors) == 6
 # %%
 figure, axes = draw.figure(height=2.2)
 for row, errors in enumerate((list(acquitted.values()), random_dy, ones_dy)):
-    axes.semilogx(np.maximum(errors, 1e-17), np.full(len(errors), row), linestyle="")
+    heights = row + np.linspace(-0.3, 0.3, len(errors))  # one below the other
+    axes.semilogx(np.maximum(errors, 1e-17), heights, linestyle="")
 axes.axvline(1e-7, color="black", linestyle=":", marker="")
 axes.set(xlabel="worst relative error; dotted: the tolerance", ylabel="trial", ylim=(2.5, -0.5))
 axes.set_yticks(range(3), ["right, random dy", "bugs, random dy", "bugs, dy of ones"])
-draw.picture(figure, alt="Errors on a logarithmic axis: right gradients far left of the line, "
-             "bugs under random dy far right; under ones six of ten lie left.")  # fmt: skip
+draw.picture(figure, alt="Errors on a logarithmic axis with a dotted line at 1e-7. Four right "
+             "gradients lie below 1e-9, ten bugs under random dy above 1e-3; of the same "
+             "ten under dy of ones, six lie left of the line and four right.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 4.3. One mark for each trial; some lie on top of each other. Between the worst right gradient and the mildest bug lie more than four powers of ten; the tolerance stands in the gap. Under dy of ones six marks are on the wrong side.*
+# *Figure 4.3. One mark for each trial: four, ten and ten. Between the worst right gradient and the mildest bug lie more than six powers of ten; the tolerance stands in the gap. Under dy of ones six marks are on the wrong side.*
 #
 # Six of the ten walk free under a sum. Why?
 #
-# - *dy of the other images*, *of the other channels*, *shuffled again*: these put each number of `dy` in the wrong place, and ones look alike in every place.
-# - *not through var*, *dx without gamma*, *dx is zero*: the outputs of batch norm add up to a constant, N·H·W·Σ beta, whatever `x` is. Under a sum the right `dx` is zero, and so are many wrong ones. Chapter 5 derives this.
+# - *dy of the other images*, *of the other channels*, *shuffled again*: these put the numbers of `dy` in wrong places, and ones look alike in every place.
+# - *not through var*, *dx without gamma*, *dx is zero*: the outputs of batch norm add up to a constant, N · H · W · Σ beta, whatever `x` is. Under a sum the right `dx` is zero, and so are many wrong ones. Chapter 5 derives this.
 #
-# Other blind spots have nothing to do with `dy`. With gamma = 1, *dx without gamma* is right. With four channels in two groups the shuffle is its own inverse, and *shuffled again* is right as well. With inputs between 0 and 6, *open at the top* is right. A check is as good as its arrays:
+# Other blind spots have nothing to do with `dy`. With gamma = 1, *dx without gamma* is right. With four channels in two groups the shuffle is its own inverse, and *shuffled again* is right as well. With inputs below 6, *open at the top* is right. A check is as good as its arrays:
 
 # %%
 rng = np.random.default_rng(3)
@@ -269,13 +282,15 @@ print({name: f"{error:.0e}" for name, error in blind.items()})
 assert max(blind.values()) < 1e-7  # three bugs that even a random dy does not convict
 
 # %% [markdown]
-# > **Paper and code.** The MobileNet paper (arXiv:1704.04861) writes ReLU; its published code has ReLU6. Does the difference matter to a gradient? Only where a number exceeds 6. After a batch norm with gamma 1 and beta 0 that is six standard deviations, about one in a billion. With gamma 3 it is one in 44. The cell counts both.
+# > **Paper and code.** The MobileNet paper (arXiv:1704.04861) writes ReLU; its published code has ReLU6. Does the difference matter to a gradient? Only where a number exceeds 6. If what a batch norm gives is normally distributed, 6 is six standard deviations with gamma 1 and beta 0: about one number in a billion. With gamma 3 it is one in 44. The cell computes both and counts them.
 
 # %%
 z = np.random.default_rng(4).standard_normal(1_000_000)
 above = [np.mean(gamma * z > 6) for gamma in (1, 3)]
-print("share above 6:", *above)
+share = [erfc(6 / gamma / sqrt(2)) / 2 for gamma in (1, 3)]
+print("share above 6: predicted", *share, "counted", *above)
 assert above[0] == 0 and 1 / 46 < above[1] < 1 / 42
+assert 0.9e-9 < share[0] < 1.1e-9 and round(1 / share[1]) == 44
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4.5 Kinks
@@ -298,53 +313,54 @@ right_panel.set(xlabel="step h", ylabel="kinks crossed, of a million")
 right_panel.legend()
 print("predicted", [f"{0.798 * s * len(z):.0f}" for s in sizes], "counted", np.array(counted))
 assert np.allclose(counted, 0.798 * sizes * len(z), rtol=0.1, atol=12)
-draw.picture(figure, alt="Left: the slope of ReLU jumps at 0, the difference rises in a ramp. "
-             "Right: kinks crossed, in proportion to the step.")  # fmt: skip
+draw.picture(figure, alt="Left: ReLU's slope jumps at 0; the difference ramps from −0.1 to 0.1. "
+             "Right: kinks crossed, from 8 at a step of 1e-5 to 79,800 at 0.1.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 4.4. Left: with h = 0.1 the difference is a ramp from −h to h; at 0 it is 1/2. Right: of a million numbers, a step of 1e-3 crosses some 800 kinks, and one of 1e-5 some 8.*
 #
-# For an op with a thousand numbers, 1e-5 hardly ever crosses one. A network with a million activations crosses some at every step. `gradcheck` therefore recognizes a crossing from the forward pass alone, as a slope that changes between h and h/2, leaves such directions out, draws others, and reports the count. For a whole network it takes a shorter step and pays with more rounding, on the left arm of the V.
+# For an op with a thousand numbers, 1e-5 hardly ever crosses one. A network with a million activations crosses some at every step. `gradcheck` therefore recognizes a crossing from the forward pass alone: between h and h/2 a smooth slope stays, and a curvature halves. It leaves such directions out, draws others, and reports the count.
+# For a whole network it takes a shorter step, 3e-8, and pays with more rounding, on the left arm of the V. **Prediction**: eps/h is 7e-9, and the rounding of many layers adds up, so some 1e-8 to 1e-6.
 
 # %%
+x = np.random.default_rng(9).standard_normal((4, 10))
+x[0, :3] = 0  # three kinks
+backward = lambda dy, x: ops.relu_backward(dy, ops.relu(x))
+(finding,) = gradcheck.check(ops.relu, backward, {"x": x}, directions=0).findings
+print(f"three zeros: {finding.kinks} kinks; the other {finding.tried}: {finding.error:.0e}")
+assert finding.kinks == 3
+
 net = create_model("mobilenet_v1_x0_25", num_classes=10, small_images=True, rng=0)
 report = gradcheck.check_network(net)
 print("\n".join(str(report).splitlines()[:3]), "...", str(report).splitlines()[-1], sep="\n")
-print("kinks crossed and left out:", sum(finding.kinks for finding in report.findings))
+print("kinks crossed and left out:", report.kinks)
 assert report.ok and report.max_relative_error < 1e-5
 
 # %% [markdown]
 # ## 4.6 What a check costs
 #
-# Coordinate by coordinate, an array of n numbers takes 2n forward passes. Along one direction it takes 2. The first convolution of MobileNet v1 has 3·3·3·32 = 864 weights and 10,838,016 multiply-adds (chapter 1), so its weights cost 2 · 864 · 10.8 million one by one, 18.7 billion. **Prediction**: with n = 54 weights, coordinates take 54 times as long as a direction.
+# Coordinate by coordinate, an array of n numbers takes 2n forward passes. Along one direction it takes 2. The first convolution of MobileNet v1 has 3·3·3·32 = 864 weights and 10,838,016 multiply-adds (chapter 1), so its weights cost 2 · 864 · 10,838,016 one by one, 18.7 billion. **Prediction**: with n = 54 weights, coordinates take 54 times as long as a direction.
 
 # %%
 assert 2 * 27 * 32 * 10_838_016 == 18_728_091_648
 rng = np.random.default_rng(5)
 x, weight = rng.standard_normal((1, 3, 40, 40)), rng.standard_normal((2, 3, 3, 3))
-calls = []
-
-
-def probe(directions):
-    for v in directions:
-        for h in 1e-5, -1e-5:
-            calls.append(ops.conv2d(x, weight + h * v).sum())
-
-
-candidates = {
-    "one direction": lambda: probe([np.ones_like(weight)]),
-    "all coordinates": lambda: probe(np.eye(weight.size).reshape(-1, *weight.shape)),
-}
+every_v = np.eye(weight.size).reshape(-1, *weight.shape)
+probe = lambda vs: [ops.conv2d(x, weight + h * v).sum() for v in vs for h in (1e-5, -1e-5)]
+candidates = {"one direction": lambda: probe([np.ones_like(weight)]),
+              "all coordinates": lambda: probe(every_v)}  # fmt: skip
+passes = [len(run()) for run in candidates.values()]
+assert passes == [2, 2 * 54]
 with one_thread():
     timed = compare(candidates, seconds=0.5 if QUICK else 3)
     single, every = (min(timeit.repeat(run, number=1, repeat=20)) for run in candidates.values())
 ratio = timed.ratio("all coordinates")
 print(timed)
-print(f"forward passes {weight.size}, time {ratio}, best of 20 runs {every / single:.1f}")
-assert 10 < ratio.median < 300 and 10 < every / single < 300
+print(f"forward passes {passes}, time {ratio}, best of 20 runs {every / single:.1f}")
+assert ratio.median > 1 and every > single
 
 # %% [markdown]
-# The second number comes from another benchmark: no turns, the best of twenty. Where both are near 54, the forward pass is all there is to pay. Use directions to convict, and coordinates afterwards, to find out *where* the gradient is wrong.
+# The second number comes from another benchmark: no turns, the best of twenty. Where both are near 54, the forward pass is all there is to pay; where they are not, another job on your machine has had its part. Use directions to convict, and coordinates afterwards, to find out *where* the gradient is wrong.
 
 # %% [markdown]
 # ## Exercises
@@ -378,9 +394,9 @@ def best_one_sided(eps, f, second):
 
 
 # %% nbgrader={"grade": true, "grade_id": "ex-4-2-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-assert np.isclose(best_one_sided(1e-16, 1, 4), 1e-8)
+assert np.isclose(best_one_sided(1e-16, 1, 4), 1e-8, rtol=1e-6, atol=0)
 ### BEGIN HIDDEN TESTS
-assert np.isclose(best_one_sided(eps["float64"], -3, 3), 2 * eps["float64"] ** 0.5)
+assert np.isclose(best_one_sided(1e-14, -3, 3), 2e-7, rtol=1e-6, atol=0)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -399,8 +415,9 @@ def complex_step(f, x, h=1e-30):
 
 # %% nbgrader={"grade": true, "grade_id": "ex-4-3-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 x = np.random.default_rng(6).standard_normal((3, 4))
-assert np.allclose(complex_step(lambda x: np.sum(np.exp(x)), x), np.exp(x), rtol=1e-15)
-assert np.allclose(complex_step(lambda x: np.sum(x[:, :1] * x), x)[:, 1:], x[:, :1], rtol=1e-15)
+exact = {"rtol": 1e-14, "atol": 0}  # a difference would be off by more
+assert np.allclose(complex_step(lambda x: np.sum(np.exp(x)), x), np.exp(x), **exact)
+assert np.allclose(complex_step(lambda x: np.sum(x[:, :1] * x), x)[:, 1:], x[:, :1], **exact)
 
 # %% [markdown]
 # ### Exercise 4.4 (measurement, 2 points)
@@ -421,7 +438,7 @@ assert growth()[0] == 100 and 99 < growth()[1] < 101
 
 # %% [markdown]
 # ### Exercise 4.5 (bug hunt, 2 points)
-# A colleague's backward of global average pooling gives every pixel `dy` and forgets to share it out. Their check uses `dy` = 0 for all channels but the last, and images of 1 × 1. Return images with which any `dy` convicts the bug.
+# A colleague's backward of global average pooling gives every pixel `dy` and forgets to share it out. Their check, on images of 1 × 1, finds nothing wrong. Return images that convict the bug, even with a `dy` of ones.
 #
 # <details><summary>Hint</summary>Sharing out means dividing by H · W. When does that change nothing?</details>
 
@@ -456,8 +473,8 @@ assert free < 1e-7 < 1e-3 < caught
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What we now know
 #
-# - In float64 a central difference with a step near 1e-5 is good to about 1e-10; float32 cannot see below 1e-6.
-# - The upstream gradient has to be random: under a sum, bugs that move numbers about, and nearly all bugs of batch norm, go free. So do bugs that the arrays make harmless.
+# - In float64 a central difference with a step near 1e-5 is good to 1e-10; float32 cannot see below 1e-6.
+# - The upstream gradient has to be random: under a sum, bugs that move numbers about, and three of the four bugs of batch norm, go free. So do bugs that the arrays make harmless.
 # - A kink makes a difference wrong, not the backward. Its chance is proportional to the step; it is counted and left out.
 #
 # **What was measured**, on your machine:
@@ -466,7 +483,7 @@ assert free < 1e-7 < 1e-3 < caught
 print(draw.table({
     "what": ["best step, float64", "worst right gradient", "mildest bug, random dy",
              "free under ones", "coordinates over direction", "the same, best of twenty"],
-    "predicted": ["8.7e-06", "about 1e-10", "above 1e-7", "0, one would hope", "54", "54"],
+    "predicted": ["8.7e-06", "1e-10 or less", "above 1e-7", "0, one would hope", "54", "54"],
     "found": [f"{best['central, float64'][1]:.1e}", f"{max(acquitted.values()):.0e}",
               f"{random_dy.min():.0e}", f"{len(survivors)} of {len(bugs)}",
               f"{ratio.median:.0f}", f"{every / single:.0f}"],

@@ -4,7 +4,7 @@
 # After this chapter you can
 #
 # - derive the three paths by which `x` reaches the output of a batch norm, and see each one in a figure;
-# - say why a sum as the loss hides every error in its gradient;
+# - say why a sum as the loss hides errors in its gradient, and which ones;
 # - convert the momentum and the eps of one framework into those of another, and say when it matters;
 # - write ReLU6 with its gradient, and count its kinks.
 #
@@ -24,7 +24,7 @@ from npnets.tutorials import QUICK, draw
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5.1 Four numbers
 #
-# Batch norm moves and scales a set of numbers so that their mean is 0 and their variance 1; then it moves and scales them once more, by `beta` and `gamma`, which are learned. For `M` numbers
+# Batch norm moves and scales a set of numbers so that their mean is 0 and their variance 1; then it scales and moves them once more, by `gamma` and `beta`, which are learned. For `M` numbers, `m` from 0 to `M` − 1, and with x̂ for what the code calls `x_hat`,
 #
 # $$ \texttt{mean} = \frac1M \sum_m x[m], \quad \texttt{var} = \frac1M\sum_m (x[m]-\texttt{mean})^2, \quad \hat x[m] = \frac{x[m]-\texttt{mean}}{\sqrt{\texttt{var}+\texttt{eps}}}, \quad y[m] = \texttt{gamma}\cdot\hat x[m] + \texttt{beta}. $$
 #
@@ -46,8 +46,8 @@ for row, (name, numbers) in enumerate({"x": x, "x̂": x_hat, "y": y}.items()):
     axes.errorbar(numbers.mean(), row + 0.25, xerr=numbers.std(), color="black", capsize=3)
 axes.set(xlabel="value", ylabel="array", ylim=(2.6, -0.5))
 axes.set_yticks(range(3), ["x", "x̂", "y"])
-draw.picture(figure, alt="Three rows of dots: x at 2, 4 and 6 with mean 4; x̂ around 0 with a "
-             "standard deviation of 1; y around 1 with one of 3.")  # fmt: skip
+draw.picture(figure, alt="Three rows of dots, bars of mean ± deviation. x: 2, 4, 4, 6; 4 ± 1.41. "
+             "x̂: −1.41, 0, 0, 1.41; 0 ± 1. y: −3.24, 1, 1, 5.24; 1 ± 3.")  # fmt: skip
 
 # %% [markdown]
 # *Figure 5.1. The four numbers (two of them equal) before, between and after; the bars are mean and standard deviation: 4 ± 1.41, then 0 ± 1, then beta ± gamma = 1 ± 3.*
@@ -56,9 +56,9 @@ draw.picture(figure, alt="Three rows of dots: x at 2, 4 and 6 with mean 4; x̂ a
 #
 # ## 5.2 Three paths
 #
-# Take a scalar of all outputs of one channel, with any numbers `dy`: L = Σ dy[m]·y[m], m = 0 … M − 1. Two gradients are short. `gamma` multiplies x̂ and `beta` is added:
+# Take a scalar of all outputs of one channel, with any numbers `dy`: L = Σ dy[m]·y[m]. Here and below, Σ and the bar run over all `M` numbers of the channel, in the code over `N`, `H` and `W`. Two gradients are short. `gamma` multiplies x̂ and `beta` is added:
 #
-# $$ d\texttt{gamma} = \sum_m dy[m]\,\hat x[m], \qquad d\texttt{beta} = \sum_m dy[m]. $$
+# $$ d\texttt{gamma} = \sum_{m=0}^{M-1} dy[m]\,\hat x[m], \qquad d\texttt{beta} = \sum_{m=0}^{M-1} dy[m]. $$
 #
 # For `x` write g[m] = dy[m]·gamma, which is ∂L/∂x̂[m], and rate = 1/√(var + eps). A single x[m] reaches L by three paths.
 #
@@ -73,16 +73,22 @@ draw.picture(figure, alt="Three rows of dots: x at 2, 4 and 6 with mean 4; x̂ a
 # No stride, no padding and no floor here: the index `m` runs over every number of the channel.
 
 # %% slideshow={"slide_type": "slide"}
+def standardize(x, eps):
+    """Return x̂, (N, C, H, W), and rate, (1, C, 1, 1)."""
+    over = {"axis": (0, 2, 3), "keepdims": True}  # a channel: all but axis 1
+    rate = 1 / np.sqrt(x.var(**over) + eps)
+    return (x - x.mean(**over)) * rate, rate
+
+
 def paths(dy, x, gamma, eps=1e-5):
     """Return the three terms of dx. x and dy are (N, C, H, W), gamma is (C,)."""
-    over = {"axis": (0, 2, 3), "keepdims": True}  # a channel: all but axis 1
-    rate = 1 / np.sqrt(x.var(**over) + eps)  # (1, C, 1, 1), as are all means
-    x_hat, g = (x - x.mean(**over)) * rate, dy * gamma[:, None, None]
-    return rate * g, -rate * g.mean(**over), -rate * x_hat * (g * x_hat).mean(**over)
+    (x_hat, rate), g = standardize(x, eps), dy * gamma[:, None, None]
+    mean = lambda a: a.mean(axis=(0, 2, 3), keepdims=True)  # (1, C, 1, 1)
+    return rate * g, -rate * mean(g), -rate * x_hat * mean(g * x_hat)
 
 
 def batch_norm_backward(dy, x, gamma, beta, eps=1e-5):
-    x_hat, _, _ = ops.batch_norm(x, np.ones_like(gamma), np.zeros_like(beta), eps)
+    x_hat, _ = standardize(x, eps)
     return sum(paths(dy, x, gamma, eps)), (dy * x_hat).sum((0, 2, 3)), dy.sum((0, 2, 3))
 
 
@@ -105,10 +111,11 @@ axes.set_xticks(range(4), [f"x = {value:g}" for value in four.ravel()])
 axes.set(xlabel="number", ylabel="part of the gradient")
 axes.legend(ncols=2)
 draw.picture(figure, alt="Bars of the three paths for each of the four numbers. Directly: 1 for "
-             "the first only. Mean: −0.25 for all. Variance: −0.5, 0, 0, 0.5.")  # fmt: skip
+             "the first only. Mean: −0.25 for all. Variance: −0.5, 0, 0, 0.5. "
+             "Their sum, dx: 0.25, −0.25, −0.25, 0.25.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 5.2. The four numbers with gamma = √2 and dy = 1 for the first number only. Check by hand: rate is 1/√2, so rate · g is 1 for the first; the mean takes a quarter of it from each; the variance takes x̂[m]·x̂[0]/4, which is 2/4 for the first and −2/4 for the last. Only the first output counts in L, and yet all four inputs have a gradient.*
+# *Figure 5.2. The four numbers with gamma = √2 and dy = 1 for the first number only. Check by hand: rate is 1/√2, so rate · g is 1 for the first; the mean takes a quarter of it from each; the variance takes x̂[m]·x̂[0]/4 from number m, which is 2/4 for the first and −2/4 for the last. Only the first output counts in L, and yet all four inputs have a gradient.*
 #
 # ## 5.3 Is it right?
 #
@@ -132,11 +139,11 @@ forward = lambda x, gamma, beta: ops.batch_norm(x, gamma, beta)[0]
 arrays = {"x": x, "gamma": gamma, "beta": beta}
 report = gradcheck.check(forward, batch_norm_backward, arrays)
 checked = report.max_relative_error
-print(f"finite differences: {checked:.0e}, where about 1e-10 is expected")
-assert report.ok and checked < 1e-7
+print(f"finite differences: {checked:.0e}, about 1e-10 expected; kinks: {report.kinks}")
+assert report.ok and checked < 1e-7 and report.kinks == 0
 
 # %% [markdown]
-# A third witness is linear algebra. For one channel, dx is a matrix applied to g, and the matrix can be written down: rate · (I − 11ᵀ/M − x̂x̂ᵀ/M), where I is the identity and 1 a column of ones. It is symmetric, so forward and backward are the same matrix. And it takes two directions to zero: the constant one, and x̂ itself.
+# A third witness is linear algebra. For one channel, dx is a matrix applied to g, and the matrix can be written down: rate · (I − 11ᵀ/M − x̂x̂ᵀ/M), where I is the identity and 1 a column of ones. It is symmetric: the derivative of the forward pass from x to x̂, and its transpose, which is the backward pass, are the same matrix. With eps = 0, where the squares of x̂ add up to M, it takes two directions to zero: the constant one, and x̂ itself.
 
 # %%
 x = np.random.default_rng(2).standard_normal((6, 1, 1, 1))
@@ -152,8 +159,8 @@ assert np.allclose(matrix @ np.ones(6), 0) and np.allclose(matrix @ x_hat, 0)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5.4 What a sum hides
 #
-# With the loss Σ y the upstream gradient is constant, and the matrix takes a constant to zero: the right dx is **zero**, whatever `x` is. No wonder: the outputs of a channel add up to M · beta.
-# Any error that is proportional to what a constant leaves goes free. Here is every choice of the three paths, on trial as in chapter 4.
+# With the loss Σ y the upstream gradient is constant, and the matrix takes a constant to zero: the right dx is **zero**, whatever `x` is. No wonder: the outputs of a channel add up to M · beta, for the x̂ add up to 0.
+# By paths: if g is constant, the second path takes away all that the first one gives, and the third is zero by itself, since it contains Σ x̂. An error in the third path goes free. Here are seven choices of how often to count each path, on trial as in chapter 4.
 
 # %%
 choices = {"all three": (1, 1, 1), "no mean": (1, 0, 1), "no variance": (1, 1, 0),
@@ -181,6 +188,21 @@ assert free == ["all three", "no variance", "variance twice", "zero"]
 # %% [markdown]
 # A random `dy` convicts all six. Under ones three of them go free: whatever is done to the variance, and no gradient at all. Only the balance of the first two paths is visible there.
 #
+# The other two gradients on trial. Under ones the right dgamma is Σ x̂ = 0, so a dgamma of zero should go free.
+
+# %%
+spoilt = {
+    "dgamma is zero": lambda dx, dgamma, dbeta: (dx, 0 * dgamma, dbeta),
+    "dbeta averaged": lambda dx, dgamma, dbeta: (dx, dgamma, dbeta / dx[:, 0].size),
+    "dgamma and dbeta exchanged": lambda dx, dgamma, dbeta: (dx, dbeta, dgamma),
+}
+for name, spoil in spoilt.items():
+    backward = lambda dy, **given: spoil(*batch_norm_backward(dy, **given))
+    trials = [gradcheck.check(forward, backward, arrays, upstream=dy) for dy in ("random", "ones")]
+    print(f"{name}:", *("free" if report.ok else "convicted" for report in trials))
+    assert not trials[0].ok and trials[1].ok == (name == "dgamma is zero")
+
+# %% [markdown]
 # Is Σ y² better? Its `dy` is 2y = 2·gamma·x̂ + 2·beta: a multiple of x̂ plus a constant, *both* of the directions that vanish. The two obvious losses are the two blind ones.
 
 # %%
@@ -194,9 +216,13 @@ for name, dy in upstreams.items():
     lengths[name] = np.linalg.norm(dx) / np.linalg.norm(dy)
 print({name: f"{length:.0e}" for name, length in lengths.items()})
 assert max(lengths["ones"], lengths["2y"]) < 1e-4 < 1e-1 < lengths["random"]
+y, *_ = ops.batch_norm(x, gamma, beta, eps=0)
+dx, *_ = batch_norm_backward(2 * y, x, gamma, beta, eps=0)
+print(f"2y with eps = 0: {abs(dx).max():.0e}")
+assert abs(dx).max() < 1e-12
 
 # %% [markdown]
-# What is left under 2y is due to eps: the variance of x̂ is var/(var + eps), not quite 1.
+# What is left under 2y is due to eps: the variance of x̂ is var/(var + eps), not quite 1. With eps = 0 only rounding is left.
 #
 # The lesson is not to take another power of y. Any loss that is a function of a channel's mean and variance alone is blind, for batch norm has just fixed both. A random `dy` has a part along each of the M directions, and only two of these vanish.
 #
@@ -219,7 +245,7 @@ for momentum in (0.1, 0.01, 0.9):
         norm.forward(batch)
         means.append(norm.running_mean.value.item())
     tracked[momentum] = np.array(means)
-    axes.plot(means[:300], label=f"momentum {momentum}", markevery=40)
+    axes.plot(range(1, 301), means[:300], label=f"momentum {momentum}", markevery=40)
 axes.set(xlabel="batches seen", ylabel="running mean", ylim=(0, 3.8))
 axes.legend(loc="lower right")
 spread = {momentum: means[-200:].std() for momentum, means in tracked.items()}
@@ -253,7 +279,7 @@ assert factors[1] < 1.001 and 3 < factors[1e-4] < 3.3
 #
 # The second form needs only `y`: the input may be forgotten. At the two kinks themselves, 0 and 6, any slope from 0 to 1 would do; both forms take 0.
 # In the figure a dot marks what both forms give at a kink.
-# The ceiling keeps the numbers within a known range, which MobileNetV2 (arXiv:1801.04381) gives as the reason: fixed-point arithmetic with few bits. In 8 bits the range 0 … 6 has steps of 6/255.
+# The ceiling keeps the numbers within a known range, which MobileNetV2 (arXiv:1801.04381) gives as the reason: it is robust in arithmetic of low precision. In 8 bits, with 256 values, the range 0 … 6 has steps of 6/255.
 
 # %%
 rng = np.random.default_rng(5)
@@ -263,12 +289,17 @@ assert np.array_equal(backward6(z, z), ops.relu6_backward(z, ops.relu6(z)))
 report = gradcheck.check(ops.relu6, backward6, {"x": z}, coordinates=z.size)
 near = np.sum(np.minimum(abs(z), abs(z - 6)) < 1e-5)
 print(f"{z.size} numbers, kinks within the step: {near}; worst {report.max_relative_error:.0e}")
-assert report.ok and z.size == 420
+assert report.ok and z.size == 420 and np.linspace(0, 6, 256)[1] == 6 / 255
+bugs = lambda x: x > 0, lambda x: x < 6, lambda x: (x > 0) & (x < 5)
+trials = [gradcheck.check(ops.relu6, lambda dy, x: dy * bug(x), {"x": z}) for bug in bugs]
+print("open at the top, at the bottom, closed at 5:", [report.ok for report in trials])
+assert not any(report.ok for report in trials)
 
 on_kinks = np.array([0.0, 6.0, 3.0, -1.0, 7.0])
 slopes = (ops.relu6(on_kinks + 1e-5) - ops.relu6(on_kinks - 1e-5)) / 2e-5
-print("at", on_kinks, "difference", slopes.round(3), "backward", backward6(np.ones(5), on_kinks))
-assert np.allclose(slopes, [0.5, 0.5, 1, 0, 0])
+twice = backward6(np.full(5, 2.0), on_kinks)
+print("at", on_kinks, "difference", slopes.round(3), "backward of 2", twice)
+assert np.allclose(slopes, [0.5, 0.5, 1, 0, 0]) and twice.tolist() == [0, 0, 2, 0, 0]
 
 # %%
 figure, axes = draw.figure(height=2.3, columns=2)
@@ -299,7 +330,7 @@ assert of_norms == derived == 21_888
 assert round(weights / 1e6, 1) == 4.2
 
 # %% [markdown]
-# They cost time all the same: they read and write every number, and memory is slow. Count the passes over the array, one for each time it is read or written. Batch norm reads `x` for the statistics, reads it again and writes `y`: 3. ReLU6 after it reads and writes: 2 more. In one pass together they take 3. **Prediction**: fused, three fifths of the time.
+# They cost time all the same: they read and write every number, and memory is slow. Count the passes over the array, one for each time it is read or written. Batch norm reads `x` for the statistics, reads it again and writes `y`: 3. ReLU6 after it reads and writes: 2 more. Fused into one op they take 3. **Prediction**: fused, 3/5 of the time.
 
 # %%
 x = np.random.default_rng(6).standard_normal((8, 64, 56, 56)).astype(np.float32)
@@ -316,10 +347,11 @@ with one_thread():
 ratio = timed.ratio("together")
 print(timed)
 print(f"passes {3 / 5}, time {ratio}, best of many {best[1] / best[0]:.2f}")
-assert 0.2 < ratio.median < 1.3 and 0.2 < best[1] / best[0] < 1.3
+assert min(timed.times["together"].seconds) < min(timed.times["apart"].seconds)
+assert best[1] < 2 * best[0] and x[:, 0].nbytes == 100_352
 
 # %% [markdown]
-# The second number is the best of many runs, without turns. Where both lie near 0.6 the passes are the price; where they lie above, the arithmetic of the kernel, or memory that was read a moment ago and is still in the cache, has its part.
+# The second number is the best of many runs, without turns. Where both lie near 0.6 the passes are the price. Above 0.6, the arithmetic has its part, or ReLU6 found `y` in the cache. Below it, the count was too simple: one channel of the batch has 100,352 bytes and may still be in the cache when it is read again. Then 2 passes stand against 4, and half the time is what to expect. The best of many is the less fair of the two: without turns, one op can meet a quieter moment than the other.
 #
 # ## Exercises
 #
@@ -398,7 +430,7 @@ def inference_over_training():
 
 # %% nbgrader={"grade": true, "grade_id": "ex-5-4-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 predicted, measured = inference_over_training()
-assert abs(predicted - 2 / 3) < 1e-9 and 0.1 < measured < 1.5
+assert abs(predicted - 2 / 3) < 1e-9 and 0 < measured < 3
 
 # %% [markdown]
 # ### Exercise 5.5 (bug hunt, 2 points)
@@ -415,7 +447,10 @@ momentum, after_one = 0.01, 0.03
 # %% nbgrader={"grade": true, "grade_id": "ex-5-5-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 norm = layers.BatchNorm(1, momentum=momentum)
 norm.forward(np.array([2.0, 4.0]).reshape(2, 1, 1, 1))
-assert np.isclose(norm.running_mean.value, after_one) and np.isclose(momentum + 0.99, 1)
+assert np.isclose(norm.running_mean.value, after_one) and after_one < 0.1
+### BEGIN HIDDEN TESTS
+assert np.isclose(momentum + 0.99, 1)
+### END HIDDEN TESTS
 
 # %% [markdown]
 # ### Exercise 5.6 (open, 3 points)
@@ -443,7 +478,7 @@ assert np.linalg.norm(dx) < 1e-3 * np.linalg.norm(dy)
 # ## What we now know
 #
 # - `x` reaches the output of a batch norm directly, through the mean and through the variance; dx is rate · (g − mean(g) − x̂ · mean(g·x̂)).
-# - A constant and x̂ itself are taken to zero, so the losses Σ y and Σ y² see nothing of it. Only a random upstream gradient convicts.
+# - A constant and x̂ itself are taken to zero, so the losses Σ y and Σ y² see next to nothing of dx. A random upstream gradient sees all of it.
 # - Momentum and eps belong to the framework and to the weights. Batch norm and ReLU6 cost no multiply-add that anybody counts, and passes over memory that everybody pays.
 #
 # **What was measured**, on your machine:

@@ -9,7 +9,7 @@
 # - recognize seven mistakes by their symptoms.
 #
 # **You need** chapters 1 to 5: each layer of the network is an op whose gradient was proven there.
-# **It takes** about an hour and a half with the exercises, under two minutes to run on two cores, and downloads nothing: the digits come with scikit-learn. CIFAR-10 is used where it is present.
+# **It takes** about an hour and a half with the exercises, about two minutes to run on two cores that have other work to do, less on free ones, and downloads nothing: the digits come with scikit-learn. CIFAR-10 is used where it is present.
 # **It leaves out** augmentation and long schedules; `npnets train` has both.
 
 # %%
@@ -29,11 +29,13 @@ from npnets.tutorials import QUICK, draw
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6.1 The first gradient
 #
-# A network ends in one number per class, the *logits* z. The softmax makes probabilities of them, and the loss is how surprising the true label is, in nats, averaged over the N images:
+# A network ends in one number per class, the `logits`, of shape (`N`, `K`) for `N` images and `K` classes. The softmax makes probabilities `p` of them, and the loss is how surprising the true label is, in nats, averaged over the images:
 #
-# $$ p[n,k] = \frac{e^{z[n,k]}}{\sum_{l} e^{z[n,l]}}, \qquad L = -\frac1N \sum_{n} \log p[n, \texttt{labels}[n]] = \frac1N \sum_n \Big( \log \sum_l e^{z[n,l]} \;-\; z[n,\texttt{labels}[n]] \Big). $$
+# $$ p[n,k] = \frac{e^{\texttt{logits}[n,k]}}{\sum_{l} e^{\texttt{logits}[n,l]}}, \qquad L = -\frac1N \sum_{n} \log p[n, \texttt{labels}[n]] $$
 #
-# L is the scalar that all later gradients are gradients of, so no upstream `dy` is needed. Differentiate by one logit z[n, k]. Only image n contains it. The logarithm of the sum gives e^z[n,k] over the sum, which is p[n, k]; the second term gives 1 if k is the label, and 0 if not:
+# $$ L = \frac1N \sum_{n=0}^{N-1} \Big( \log \sum_{l=0}^{K-1} e^{\texttt{logits}[n,l]} \;-\; \texttt{logits}[n,\texttt{labels}[n]] \Big). $$
+#
+# L is the scalar that all later gradients are gradients of, so no upstream `dy` is needed. Differentiate by `logits[n, k]`. Only the term of image n contains it. The logarithm of the sum gives e to the power of `logits[n, k]` over the sum, which is p[n, k]; the second term gives 1 if k is the label, and 0 if not:
 #
 # $$ d\texttt{logits}[n,k] = \frac1N \Big( p[n,k] - [\,k = \texttt{labels}[n]\,] \Big). $$
 #
@@ -41,7 +43,7 @@ from npnets.tutorials import QUICK, draw
 
 # %% slideshow={"slide_type": "fragment"}
 def cross_entropy(logits, labels):
-    shifted = logits - logits.max(axis=1, keepdims=True)  # or e^z overflows; p stays the same
+    shifted = logits - logits.max(axis=1, keepdims=True)  # or exp overflows; p stays the same
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return -log_p[np.arange(len(labels)), labels].mean()
 
@@ -99,9 +101,10 @@ judge = lambda back: gradcheck.check(forward, lambda dy, z: dy * back(z), {"z": 
 checked, free = judge(right).max_relative_error, [name for name in bugs if judge(bugs[name]).ok]
 print(f"ours: {checked:.0e}; bugs convicted: {len(bugs) - len(free)} of {len(bugs)}")
 assert checked < 1e-7 and not free
+assert np.array_equal(ops.softmax(np.ones((4, 4))), ops.softmax(np.ones((4, 4)).T).T)
 
 # %% [markdown]
-# All four are convicted by a batch of four. With a batch of *one*, "not averaged" would be right, and so would "labels of other images". And if all logits are equal, softmax over the images of a square batch looks right as well. Small symmetric cases are for reading, not for testing.
+# All four are convicted by a batch of four. With a batch of *one*, "not averaged" would divide by 1 and be right, and there would be no other image to take labels from. And if all logits are equal, softmax over the images of a square batch is right as well, which the last line asserts. Small symmetric cases are for reading, not for testing.
 #
 # ## 6.2 Real images
 #
@@ -112,8 +115,7 @@ train, test = data.load("digits")
 normalize = data.Normalization.of(train)
 x_train, x_test = normalize(train.images), normalize(test.images)
 print(len(train), "training and", len(test), "test images; mean", x_train.mean().round(6))
-assert len(train) + len(test) == 1797
-assert abs(x_train.mean()) < 1e-4 and abs(x_train.std() - 1) < 1e-4
+assert len(train) + len(test) == 1797 and abs(x_train.mean()) + abs(x_train.std() - 1) < 1e-4
 
 
 def show(images, titles, alt, columns=10):
@@ -127,10 +129,10 @@ def show(images, titles, alt, columns=10):
     return draw.picture(figure, alt)
 
 
-show(train.images[:20], train.labels[:20], alt="Twenty handwritten digits of 8 × 8 pixels.")
+show(train.images[:20], train.labels[:20], alt=f"Digits {tuple(train.labels[:20].tolist())}.")
 
 # %% [markdown]
-# *Figure 6.2. The first twenty training images, each under its label.*
+# *Figure 6.2. The first twenty training images, 8 × 8 pixels each, under their labels.*
 #
 # The network is as small as it can be and still have everything: three times convolution, batch norm and ReLU6 (`conv_norm_act`), the average of each channel, and one fully connected layer. Its backward pass is that of its layers in reverse order, and `Sequential` runs it.
 
@@ -164,8 +166,7 @@ def accuracy(net, x, labels):
 
 
 report = gradcheck.check_network(small_net(), x_train[:4])
-kinks = sum(finding.kinks for finding in report.findings)
-print(f"whole network: worst error {report.max_relative_error:.0e}, {kinks} kinks left out")
+print(f"whole network: worst {report.max_relative_error:.0e}, {report.kinks} kinks left out")
 assert report.ok
 
 # %% [markdown]
@@ -188,13 +189,12 @@ few, names = x_train[:32], train.labels[:32]
 nets = [small_net(), small_net()]
 losses = [fit(net, few, names, epochs=100) for net in nets]
 print(f"32 images: loss {losses[0][-1]:.4f}, right {accuracy(nets[0], few, names):.0%}")
-assert losses[0][-1] < 0.01
-assert accuracy(nets[0], few, names) == 1
+assert losses[0][-1] < 0.05 and accuracy(nets[0], few, names) == 1
 assert losses[0] == losses[1]
 assert all(np.array_equal(a, nets[1].state()[k]) for k, a in nets[0].state().items())
 
 # %% [markdown]
-# A second witness for the optimizer: momentum is two lines, v ← 0.9·v + gradient and value ← value − lr·v. Written out for one parameter, they have to give what `optim.SGD` gives.
+# A second witness for the optimizer: momentum is two lines, velocity ← 0.9 · velocity + gradient and value ← value − lr · velocity. Written out for one parameter, they have to give what `optim.SGD` gives.
 
 # %%
 net = small_net()
@@ -215,8 +215,8 @@ assert np.allclose(weight, net.classifier.weight.value, atol=1e-7)
 # Now all training images, and the test images only to look at.
 
 # %%
-net, losses, course, epochs = small_net(), [], [], 6 if QUICK else 20
-for epoch in range(epochs):  # the learning rate falls to zero
+net, losses, course, epochs = small_net(), [], [], 6 if QUICK else 12
+for epoch in range(epochs):  # lr falls towards zero; each call of fit starts with no velocity
     losses += fit(net, x_train, train.labels, 1, lr=0.05 * (1 - epoch / epochs), seed=epoch)
     course.append([accuracy(net, x_train, train.labels), accuracy(net, x_test, test.labels)])
 figure, axes = draw.figure(height=2.6, columns=2)
@@ -229,12 +229,13 @@ axes[1].set(xlabel="epoch", ylabel="accuracy (%)")
 axes[1].legend()
 final = course[-1][1]
 print(f"test accuracy {final:.1%} after {epochs} epochs")
-assert final > 0.93
-draw.picture(figure, alt="Left: the loss of each batch falls from log 10, the dotted line, by "
-             "some powers of ten. Right: both accuracies rise to near 100 %.")  # fmt: skip
+assert final > 0.93 and abs(losses[0] - np.log(10)) < 0.2
+draw.picture(figure, alt=f"Left: the loss of a batch falls from {losses[0]:.2f}, near the dotted "
+             f"log 10, to {np.mean(losses[-20:]):.2f}. Right: accuracy after each epoch rises to "
+             f"{course[-1][0]:.1%} in training and {final:.1%} at the test.")  # fmt: skip
 
 # %% [markdown]
-# *Figure 6.3. Left: the loss starts at log 10, the dotted line, as predicted. Right: accuracy on both sets; the gap between the lines is what was learned by heart. The split mixes the writers, so unknown handwriting would be harder.*
+# *Figure 6.3. Left: the loss starts at log 10, the dotted line, as predicted. Right: accuracy on both sets; the gap between the lines is what was learned by heart and does not carry over. The images were split without regard to who wrote them, so the hand of a stranger may be harder.*
 #
 # Accuracy is one number. The **confusion matrix** has one for each pair: how many images of class r were taken for class c. Its rows add up to the number of test images of each class, and its diagonal to the correct ones.
 
@@ -247,20 +248,23 @@ assert np.isclose(np.trace(confusion) / len(test), final)
 figure, axes = draw.figure(width=4, height=3.4)
 draw.heat(axes, confusion, ("taken for", "true class"), form="d")
 axes.set(xticks=range(10), yticks=range(10))
-draw.picture(figure, alt="A matrix of 10 × 10 counts: nearly all images lie on the diagonal.")
+draw.picture(figure, alt=f"10 × 10 counts; {np.trace(confusion)} of {len(test)} on the diagonal.")
+
+# %% [markdown]
+# *Figure 6.4. Each row adds up to the images of its class. Look for numbers off the diagonal: pairs of digits that are confused.*
 
 # %%
 wrong = np.flatnonzero(answers != test.labels)
 print(len(wrong), "of", len(test), "test images are wrong")
 titles = [f"{a}, not {b}" for a, b in zip(test.labels[wrong], answers[wrong])]
-show(test.images[wrong][:10], titles, alt="Test images that the network got wrong, with classes.")
+show(test.images[wrong][:10], titles, alt="Label, not answer: " + "; ".join(titles[:10]) + ".")
 
 # %% [markdown]
-# *Figures 6.4 and 6.5. Each row adds up to the images of its class. Look for numbers off the diagonal: pairs of digits that are confused. Then look at the images themselves. Some are hard for you, too.*
+# *Figure 6.5. The test images that the network got wrong, at most ten of them: "8, not 1" means a label of 8 and an answer of 1. Each of them is one count off the diagonal of Figure 6.4.*
 #
 # ## 6.5 Breaking it on purpose
 #
-# A broken training seldom crashes. It trains, badly, and one has to know the symptoms. Seven mistakes, each with the same network, the same three epochs, and a prediction to be made before reading on.
+# A broken training seldom crashes. It trains, badly, and one has to know the symptoms. Seven mistakes, each with the same network and the same three epochs. Predict for each the first loss, the last losses and the test accuracy before you run the cells.
 
 # %%
 def zero(net):
@@ -287,39 +291,42 @@ for name, (net_b, x, y, options) in broken.items():
     with np.errstate(all="ignore"):
         losses = fit(net_b, x, y, epochs=3, **options)
         symptoms[name] = losses[0], np.mean(losses[-10:]), accuracy(net_b, x_test, test.labels)
-single = small_net()
-fit(single, x_train, train.labels, epochs=3)
-alone = [single.train().forward(x[None]).argmax() for x in x_test[:100]]
+single = broken["nothing"][0].train()  # a good network, and one image at a time
+alone = [single.forward(x[None]).argmax() for x in x_test[:100]]
 by_itself = np.mean(alone == test.labels[:100])
 symptoms["training mode at the test"] = *symptoms["nothing"][:2], by_itself
 firsts, lasts, tests = (np.round(column, 2) for column in zip(*symptoms.values()))
 print(draw.table({"mistake": symptoms, "first loss": firsts, "last": lasts, "test": tests}))
-assert symptoms["nothing"][2] > 0.9
-assert symptoms["labels shuffled"][2] < 0.3 and symptoms["all weights zero"][2] < 0.2
+learned = {k for k, p in broken["all weights zero"][0].parameters().items() if p.value.any()}
+assert tests[0] > 0.9 and max(tests[1:]) < 0.5 and max(abs(firsts - np.log(10))) < 0.2
+assert lasts[[0, 6, 7]].max() < 1 and not np.any(lasts[[1, 3]] < np.log(10))  # or NaN
+assert max(abs(lasts[[2, 4, 5]] - np.log(10))) < 0.3 and learned == {"classifier.bias"}
 
 # %% [markdown]
 # What the rows say:
 #
-# - *lr too high*: the loss jumps above log 10 or becomes NaN. *Too low*: it hardly moves. Both start at log 10: the first loss acquits the network and points at the optimizer.
-# - *Sign*: the loss grows from the first step.
-# - *Labels shuffled*, as by sorting images and labels apart: the training loss does fall a little, by heart, while the test accuracy stays near 10 %.
-# - *All weights zero*: the loss stays at log 10. Every channel computes zero, and with weights of zero between the layers no gradient reaches any of them; only the last bias can learn how frequent each class is.
-# - *Pixels 0 to 255*: nothing dramatic while training, because the first batch norm undoes the scale. And yet the test accuracy is near chance, because the test images *were* normalized. This is the mistake that pretrained weights invite (chapter 17).
+# - *lr too high*: the loss ends above log 10 or becomes NaN. *Too low*: it hardly moves. Both start near log 10: the first loss acquits the network and points at the optimizer.
+# - *Sign*: the loss grows.
+# - *Labels shuffled*, as by sorting images and labels apart: the loss stays near log 10 in these three epochs, and the test accuracy near 10 %. Longer training would learn the labels by heart, as it did with 32 images.
+# - *All weights zero*: the loss stays near log 10. Every channel computes zero, and with weights of zero between the layers no gradient reaches any of them; only the last bias moves, which can learn how frequent each class is.
+# - *Pixels 0 to 255*: nothing to see while training, because the first batch norm undoes the scale. And yet the test accuracy is near chance, because the test images *were* normalized. This is the mistake that pretrained weights invite (chapter 17).
 # - *Training mode at the test*: one image is its own batch, its mean and variance come from itself. Batch norm needs `eval()`.
 #
-# > **Paper and code.** Not every parameter is decayed. The MobileNet paper (section 3.2) puts "very little or no" weight decay on depthwise filters; its published code leaves them out altogether (`regularize_depthwise=False`), and does the same for batch norm and biases. A `Parameter` here says so itself.
+# > **Paper and code.** Not every parameter is decayed. The MobileNet paper (section 3.2) puts "very little or no" weight decay on depthwise filters; its published code leaves them out altogether (`regularize_depthwise=False`), and so it does batch norm and biases. A `Parameter` here says so itself. Does it matter how "little" is read? The cell counts: less than 4 % of the slim network's numbers are spared, and all others are decayed either way.
 
 # %%
 parameters = create_model("mobilenet_v1_x0_25", rng=0).parameters()
 spared = [name for name, parameter in parameters.items() if not parameter.decay]
-print(len(spared), "parameters are spared, such as", sorted(spared)[:3])
+sizes = {name: parameter.value.size for name, parameter in parameters.items()}
+share = sum(sizes[name] for name in spared) / sum(sizes.values())
+print(f"{len(spared)} are spared, {share:.1%} of all numbers, such as", *sorted(spared)[:3])
 assert all(name.endswith(("gamma", "beta", "bias")) or "depthwise.conv" in name for name in spared)
-assert sum("depthwise.conv" in name for name in spared) == 13
+assert sum("depthwise.conv" in name for name in spared) == 13 and share < 0.04
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6.6 What a step costs
 #
-# A layer's forward pass is one product. Its backward pass makes two gradients, dx and dweight, each with as many multiply-adds as the forward pass (chapter 3). **Prediction**: a step costs three times a forward pass. The network counts the forward pass; the step is timed.
+# A layer's forward pass is one product. Its backward pass makes two gradients, dx and dweight, each with as many multiply-adds as the forward pass (chapter 3). **Prediction**: a step, forward and backward without the update of the weights, costs three times a forward pass. The network counts the forward pass; the step is timed.
 
 # %%
 macs = summarize(small_net(), (1, 8, 8)).macs
@@ -344,10 +351,10 @@ with one_thread():
 ratio = timed.ratio("step")
 print(timed)
 print(f"multiply-adds 3, time {ratio}, best of a hundred {best[1] / best[0]:.1f}")
-assert 1.2 < ratio.median < 20 and best[1] > best[0]
+assert ratio.median > 1 and best[1] > best[0]
 
 # %% [markdown]
-# Where your ratio is not 3, look at what the count leaves out: batch norm has to find its statistics in training and not at inference, its backward goes over memory twice, and on images as small as these, calling a layer costs as much as its arithmetic.
+# Where your ratio is not 3, look at what the count leaves out: batch norm has to find its statistics in training and not at inference, its backward goes over memory twice, and on images as small as these, calling a layer costs time that no count of arithmetic shows (exercise 6.4).
 #
 # ## 6.7 CIFAR-10, where it is present
 #
@@ -364,35 +371,35 @@ if folder and not QUICK:
     print(f"{len(photos)} photos; first loss {before:.3f}; 32 by heart: loss {after:.4f}")
     assert abs(before - np.log(10)) < 0.1 and after < 0.1
 else:
-    print("NPNETS_CIFAR10 is not set: no photos, and nothing was downloaded")
+    print("no photos: NPNETS_CIFAR10 is not set, or QUICK is; nothing was downloaded")
 
 # %% [markdown]
 # ## Exercises
 #
 # ### Exercise 6.1 (warm-up, 1 point)
-# What is the first loss, in nats, of a network for the 1000 classes of ImageNet, and of one for two classes? To three digits after the point, without running code: log 10 is 2.303 and log 2 is 0.693.
+# What is the first loss, in nats, of a network for the 1000 classes of ImageNet, and of one for eight classes? To three digits after the point, without running code: log 10 is 2.303 and log 2 is 0.693.
 #
-# <details><summary>Hint</summary>1000 = 10 · 10 · 10, and the logarithm of a product is a sum.</details>
+# <details><summary>Hint</summary>The logarithm of a product is a sum. Of which factors are 1000 and 8 made?</details>
 
 # %% nbgrader={"grade": false, "grade_id": "ex-6-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
-imagenet, two = None, None
+imagenet, eight = None, None
 ### BEGIN SOLUTION
-imagenet, two = 6.908, 0.693
+imagenet, eight = 6.908, 2.079
 ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "ex-6-1-test", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-assert np.allclose([imagenet, two], np.log([1000, 2]), atol=2e-3)
+assert np.allclose(np.array([imagenet, eight], float), np.log([1000, 8]), atol=2e-3)
 
 # %% [markdown]
 # ### Exercise 6.2 (derivation, 3 points)
 # Label smoothing replaces the one-hot target t by (1 − s)·t + s/K for K classes, and the loss becomes −Σ target · log p, averaged over the images. Derive dlogits.
 #
-# <details><summary>Hint</summary>Σ target = 1 in every row. Write log p = z − log Σ e^z and differentiate both parts.</details>
+# <details><summary>Hint</summary>Σ target = 1 in every row. Write log p[k] = logits[k] − log Σ exp(logits) and differentiate both parts.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "ex-6-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def smoothed_backward(logits, labels, s):
     ### BEGIN SOLUTION
-    # −target · z gives −target; Σ target · log Σ e^z = log Σ e^z gives p
+    # −Σ target · logits gives −target; Σ target · log Σ exp = log Σ exp gives p
     N, K = logits.shape
     return (ops.softmax(logits) - (1 - s) * np.eye(K)[labels] - s / K) / N
     ### END SOLUTION
@@ -438,7 +445,7 @@ def many_over_one(net):
 
 # %% nbgrader={"grade": true, "grade_id": "ex-6-4-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 predicted, measured = many_over_one(small_net())
-assert predicted == 64 and 1 < measured < 200
+assert predicted == 64 and measured > 1
 
 # %% [markdown]
 # ### Exercise 6.5 (bug hunt, 2 points)
