@@ -1,15 +1,18 @@
 """Weights that others trained: read a file, find out whose it is, and get a network.
 
-    net = npnets.weights.load("mobilenet_v2-b0353104.pth")
+    path = npnets.weights.download("mobilenet_v2-imagenet")
+    net = npnets.weights.load(path)
     print(net.source)                                    # torchvision: MobileNetV2(…)
     logits = net.forward(net.preprocessing(photo))
 
 In reading order: `reading`, what a file holds; `kinds` and `names`, what each maker calls the
 arrays; `source`, how they become npnets' own; `adapt` and `preprocessing`, what else belongs to
-them, and `mistakes`, what it costs to forget that; `recognize` and `load`.
+them, and `mistakes`, what it costs to forget that; `recognize` and `load`; `catalogue`, what can
+be downloaded by name.
 """
 
+from npnets.weights.catalogue import download
 from npnets.weights.load import list_sources, load, load_arrays
 from npnets.weights.reading import read
 
-__all__ = ["list_sources", "load", "load_arrays", "read"]
+__all__ = ["download", "list_sources", "load", "load_arrays", "read"]

@@ -17,6 +17,7 @@ from npnets.weights.reading.checkpoint import Checkpoint
 __all__ = ["Checkpoint", "read"]
 
 PARTS = "npnets.weights.reading"
+SUFFIXES = (".pth", ".pt", ".safetensors", ".h5", ".keras", ".npz")
 
 
 def read(path):
@@ -25,8 +26,14 @@ def read(path):
     Raises ValueError, with the path and the reason, for a file that is damaged, of another
     kind, or asks for more than arrays; FileNotFoundError where there is none; and ImportError,
     with the command that installs it, where the library for this kind is missing.
+    IsADirectoryError names the files that a folder has.
     """
     path = Path(path)
+    if path.is_dir():
+        names = ", ".join(sorted(file.name for file in path.iterdir() if file.suffix in SUFFIXES))
+        raise IsADirectoryError(
+            f"{path} is a folder; give a file of weights in it: {names or '?'}"
+        )
     try:
         return import_module(f"{PARTS}.{_kind(path)}").read(path)
     except DAMAGED as error:
@@ -54,8 +61,11 @@ def _kind(path):
 
 
 def _kind_of_archive(path):
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"its end is missing, as after half a download ({error})") from error
     if any(name.endswith("/data.pkl") for name in names):
         if any("/code/" in name for name in names):
             raise ValueError(
