@@ -74,10 +74,13 @@ class Preprocessing:
     def pixels(self, image):
         """Return the pixels that are left of a PIL image, (3, size, size) uint8, RGB.
 
-        Raises TypeError for anything but an image, and ValueError for one that is too small.
+        Raises TypeError for anything but an image, and ValueError for one that is too small or
+        has more than 8 bits per channel, which Pillow would cut off at 255.
         """
         if not hasattr(image, "convert"):
             raise TypeError(f"a PIL image is needed, got a {type(image).__name__}")
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(f"8 bits per channel are needed, got an image of mode {image.mode}")
         image = image.convert("RGB")
         longer_side, offset = ROUNDING[self.rounding]
         if self.resize is not None:

@@ -161,9 +161,12 @@ def test_unknown_words_are_refused(wrong):
         Preprocessing(**wrong)
 
 
-def test_a_path_is_no_image():
+def test_what_is_no_image_of_8_bits_is_refused():
     with pytest.raises(TypeError, match="a PIL image is needed, got a str"):
         PRESETS["TORCHVISION"]("cat.jpg")
+    for mode in ("I;16", "I", "F"):
+        with pytest.raises(ValueError, match=f"8 bits per channel .* mode {mode}"):
+            PRESETS["TORCHVISION"](Image.new(mode, (300, 300)))
 
 
 # What a reader sees
