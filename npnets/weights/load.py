@@ -17,8 +17,8 @@ def load(path, source="auto", dtype=np.float32):
     source is the name of a maker, such as "torchvision", or "auto": then names and shapes of the
     arrays tell; or "guess", if all else fails: shapes and order alone. The network has
     .preprocessing, which belongs to the weights, and .source, a Record of where they are from:
-    print it. dtype is that of the network's arrays; dequantised weights need float64 to be exact,
-    and answers in float64 an x that is.
+    print it. dtype is that of the network's arrays: float64 for dequantised weights to be exact,
+    and x must then be float64, too.
     Raises ValueError where the file is damaged, or fits no source.
     """
     checkpoint = read(path)

@@ -96,7 +96,7 @@ def misfit(arrays, sources):
         (names,) = _some("these names", [*arrays])
         return f"no source ({makers}) has any of {names.strip()}. Try source='guess'"
     lines = ["these weights fit no source. The nearest:"]
-    for source in (source for distance, source in nearest if distance < min(1, 2 * least)):
+    for source in (s for distance, s in nearest if distance < 1 and distance <= 2 * least):
         had, wanted = source.prepare(arrays), expected(source).values()
         lines.append(f"  {source.maker}, {source.network.__name__}")
         lines += _some("missing", [name for name in wanted if name not in had])
