@@ -134,17 +134,6 @@ def test_normalize_is_scale_mean_and_std_in_the_order_of_the_channels(given, dty
 
 
 @pytest.mark.parametrize(
-    ("name", "lowest", "highest"),
-    [("KERAS", -1, 1), ("HUGGINGFACE", -1, 1), ("TIMM_V1", -1, 1), ("MEGVII", 0, 255),
-     ("WAKE_WORDS", 0, 1), ("CORAL_V1", -1, 127 / 128)],
-)  # fmt: skip
-def test_black_and_white_are_the_ends_of_the_range(name, lowest, highest):
-    ends = np.array([0, 255], np.uint8).reshape(2, 1, 1, 1).repeat(3, axis=1)
-    x = PRESETS[name].normalize(ends, np.float64)
-    assert_allclose(x[:, :, 0, 0], [[lowest] * 3, [highest] * 3], atol=1e-12)
-
-
-@pytest.mark.parametrize(
     "images",
     [np.zeros((1, 3, 4, 4)), np.zeros((3, 4, 4), np.uint8), np.zeros((1, 4, 4, 3), np.uint8)],
     ids=["floats", "no batch", "channels last"],
