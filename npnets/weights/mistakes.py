@@ -3,7 +3,22 @@
     print(measure(net, images, labels))
 
 None of them raises an error. A network that was mistaken for a slightly different one still says
-something, and on an easy photo it is even right.
+something, and on an easy photo it is even right. The share of right answers of ShuffleNet v2 0.5x
+for 100 test images of CIFAR-10 (chenyaofo's weights):
+
+    none                           91 %
+    ImageNet's mean and std        90 %
+    TensorFlow's padding "same"    88 %
+    batch norm of the batch        82 %
+    blue first                     78 %
+    numbers −1 … 1                 74 %
+    height and width exchanged     42 %
+    numbers 0 … 1                  24 %
+    eps 1e-3                       12 %
+    numbers 0 … 255                10 %
+    shuffle the other way          10 %
+    no shuffle                      9 %
+    N H W C taken for N C H W       6 %
 """
 
 import math

@@ -5,6 +5,7 @@ All 10,000 test images take half a minute: NPNETS_ALL_IMAGES=1 pytest tests/weig
 """
 
 import os
+import re
 import tarfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from npnets import weights
 from npnets.data.cifar10 import read_batch
+from npnets.weights import mistakes
 
 SHARED = Path(__file__).parents[3] / "shared"
 FOLDER = SHARED / "weights" / "shufflenetv2_x0.5_cifar10"
@@ -45,6 +47,14 @@ def test_accuracy_on_a_hundred_test_images(net, gold):
     logits = net.forward(net.preprocessing.normalize(gold["images_u8_nchw"]))
     assert np.array_equal(logits.argmax(1), gold["all_top1_pred"][gold["test_index"]])
     assert (logits.argmax(1) == gold["labels"]).sum() == 91
+
+
+def test_mistakes_cost_what_their_table_says(net, gold):
+    said = dict(re.findall(r"^    (.+?) +(\d+) %$", mistakes.__doc__, re.MULTILINE))
+    costs = mistakes.measure(net, gold["images_u8_nchw"], gold["labels"])
+    assert said.keys() == {name for name, *_ in costs.rows}
+    for name, accuracy, _ in costs.rows:  # an image or two may be on the edge, and round otherwise
+        assert abs(100 * accuracy - int(said[name])) <= 2, name
 
 
 @pytest.mark.skipif("NPNETS_ALL_IMAGES" not in os.environ, reason="asks for NPNETS_ALL_IMAGES=1")

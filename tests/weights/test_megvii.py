@@ -74,3 +74,17 @@ def test_shuffles_stand_between_the_units_of_a_stage(width_mult):
 def test_networks_of_the_papers_are_left_as_they_are():
     assert ShuffleNetV1(0.5, 3, rng=0).stage2.unit1.branch.shuffle.groups == 3
     assert ShuffleNetV2(0.5, rng=0).stage2.unit1.shuffle.groups == 2
+
+
+def test_filters_move_when_weights_are_read_and_back_when_they_are_written():
+    source = megvii.SOURCES[0]
+    net, rng = source.build(scale=0.5, groups=3, num_classes=1, rng=0), np.random.default_rng(0)
+    arrays = {name: rng.random(shape) for name, shape in source.shapes(net).items()}
+    state = source.to_ours(net, arrays)
+    for ours, theirs in (("conv.weight", "3.weight"), ("norm.running_var", "4.running_var")):
+        given = arrays[f"features.0.branch_main_1.{theirs}"]
+        moved = shuffled_back(given.reshape(1, len(given), -1, 1), 3).reshape(given.shape)
+        assert np.array_equal(state[f"stage2.unit1.branch.depthwise.{ours}"], moved)
+        assert not np.array_equal(given, moved)
+    back = source.to_theirs(net.astype(np.float64).load_state(state))
+    assert all(np.array_equal(back[name], array) for name, array in arrays.items())

@@ -134,17 +134,6 @@ def test_normalize_is_scale_mean_and_std_in_the_order_of_the_channels(given, dty
 
 
 @pytest.mark.parametrize(
-    ("name", "lowest", "highest"),
-    [("KERAS", -1, 1), ("HUGGINGFACE", -1, 1), ("TIMM_V1", -1, 1), ("MEGVII", 0, 255),
-     ("WAKE_WORDS", 0, 1), ("CORAL_V1", -1, 127 / 128)],
-)  # fmt: skip
-def test_black_and_white_are_the_ends_of_the_range(name, lowest, highest):
-    ends = np.array([0, 255], np.uint8).reshape(2, 1, 1, 1).repeat(3, axis=1)
-    x = PRESETS[name].normalize(ends, np.float64)
-    assert_allclose(x[:, :, 0, 0], [[lowest] * 3, [highest] * 3], atol=1e-12)
-
-
-@pytest.mark.parametrize(
     "images",
     [np.zeros((1, 3, 4, 4)), np.zeros((3, 4, 4), np.uint8), np.zeros((1, 4, 4, 3), np.uint8)],
     ids=["floats", "no batch", "channels last"],
@@ -159,6 +148,39 @@ def test_normalize_asks_for_bytes_in_nchw(images):
 def test_unknown_words_are_refused(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be in "):
         Preprocessing(**wrong)
+
+
+# size, resize, interpolation, and what becomes of black and of white: red, green, blue
+ONES, IMAGENET = ((-1,) * 3, (1,) * 3), ((-2.1179, -2.0357, -1.8044), (2.2489, 2.4286, 2.64))
+PUBLISHED = {
+    "TORCHVISION":     (224, 256, "bilinear", *IMAGENET),
+    "TORCHVISION_232": (224, 232, "bilinear", *IMAGENET),
+    "TIMM":            (224, 256, "bicubic", *IMAGENET),
+    "TIMM_V1":         (224, 256, "bicubic", *ONES),
+    "MEGVII":          (224, 256, "bilinear, 4 pixels", (0,) * 3, (255,) * 3),
+    "KERAS":           (224, 256, "bilinear", *ONES),
+    "HUGGINGFACE":     (224, 256, "bilinear", *ONES),
+    "CORAL_V2":        (224, 256, "bilinear", (-0.99608,) * 3, (1.00392,) * 3),
+    "CORAL_V1":        (128, 146, "bilinear", (-1,) * 3, (0.99219,) * 3),
+    "WAKE_WORDS":      (96, 110, "bilinear", (0,) * 3, (1,) * 3),
+    "CIFAR":           (32, 32, "bilinear", (-2.4291, -2.4183, -2.2214), (2.5141, 2.5968, 2.7537)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_each_maker_has_its_numbers(name):
+    given, (size, resize, interpolation, black, white) = PRESETS[name], PUBLISHED[name]
+    assert (given.size, given.resize, given.interpolation) == (size, resize, interpolation)
+    ends = np.array([0, 255], np.uint8).reshape(2, 1, 1, 1).repeat(3, axis=1)
+    assert_allclose(given.normalize(ends)[..., 0, 0], [black, white], atol=6e-5)
+
+
+def test_what_is_no_image_of_8_bits_is_refused():
+    with pytest.raises(TypeError, match="a PIL image is needed, got a str"):
+        PRESETS["TORCHVISION"]("cat.jpg")
+    for mode in ("I;16", "I", "F"):
+        with pytest.raises(ValueError, match=f"8 bits per channel .* mode {mode}"):
+            PRESETS["TORCHVISION"](Image.new(mode, (300, 300)))
 
 
 # What a reader sees

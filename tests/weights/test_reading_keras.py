@@ -13,6 +13,7 @@ from test_reading import assert_same
 
 from npnets.weights.reading import hdf5 as program
 from npnets.weights.reading import keras, read
+from npnets.weights.reading.keras_names import name_arrays
 
 VWW = Path(__file__).parents[3] / "shared" / "weights" / "mobilenetv1_0.25_96_vww"
 
@@ -43,6 +44,14 @@ def test_layers_of_an_inner_model_have_their_own_names(tmp_path):
     (tmp_path / "a").write_bytes(hdf5(fill))
     arrays = read(tmp_path / "a").arrays
     assert set(arrays) == {*KERAS, "top/kernel"}
+
+
+def test_what_a_group_says_of_its_layer_counts_more_than_its_number():
+    attributes = {"": {}, "layers/conv2d/vars": {"name": ["b"]}}
+    layers = {"a": "conv2d", "b": "conv2d"}
+    assert name_arrays({"layers/conv2d/vars/0": 1}, attributes, layers) == {"b/kernel": 1}
+    attributes["layers/conv2d/vars"] = {}
+    assert name_arrays({"layers/conv2d/vars/0": 1}, attributes, layers) == {"a/kernel": 1}
 
 
 def test_a_batch_norm_without_scale_keeps_its_numbers(tmp_path):
