@@ -6,12 +6,14 @@
 
 In reading order: `reading`, what a file holds; `kinds` and `names`, what each maker calls the
 arrays; `source`, how they become npnets' own; `adapt` and `preprocessing`, what else belongs to
-them, and `mistakes`, what it costs to forget that; `recognize` and `load`. Then what to do with
-a network: `compare`, by way of `related` and `reasons`, finds where two of them part; `occlusion`
-draws what in a photo an answer goes by; `export` and `onnx` write one for others.
+them, and `mistakes`, what it costs to forget that; `recognize` and `load`; `download`, what can be
+had by name. Then what to do with a network: `compare`, by way of `related` and `reasons`, finds
+where two of them part; `occlusion` draws what in a photo an answer goes by; `export`, `pytorch`
+and `onnx` write one for others.
 """
 
+from npnets.weights.download import download
 from npnets.weights.load import list_sources, load, load_arrays
 from npnets.weights.reading import read
 
-__all__ = ["list_sources", "load", "load_arrays", "read"]
+__all__ = ["download", "list_sources", "load", "load_arrays", "read"]

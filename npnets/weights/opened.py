@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from npnets import checkpoint, data
 from npnets.extras import require
 from npnets.layer import Layer
 from npnets.run import load_network
+from npnets.weights.download import CATALOGUE, download
 from npnets.weights.load import load
 
 RUN = "checkpoint.npz"  # what a run calls its checkpoint, in its folder
@@ -34,6 +36,8 @@ class Opened:
         """Return x, (1, C, H, W): what the network is given of a photo."""
         if self.pixels is None:
             raise ValueError(f"{self.path}: it does not say what photos its network wants to see")
+        if not Path(file).is_file():
+            raise FileNotFoundError(f"there is no file {file}")
         return self.normalize(self.pixels(file)[None])
 
     def grey(self):
@@ -49,9 +53,10 @@ class Opened:
 def open_weights(path, source="auto"):
     """Return what is Opened: the checkpoint of a run, its folder, or weights of others.
 
-    Raises ValueError where the file is none of these; FileNotFoundError where there is none.
+    The name of a checkpoint that can be downloaded will do. Raises ValueError where the file is
+    none of these; FileNotFoundError where there is none.
     """
-    path = Path(path)
+    path = _found(path)
     if path.is_dir() or _is_run(path):
         net, normalize, description = load_network(path / RUN if path.is_dir() else path)
         _, C, H, W = description["images"]["shape"]
@@ -66,6 +71,17 @@ def open_weights(path, source="auto"):
     return Opened(
         path, net, lambda file: view.pixels(photo(file)), view.normalize, shape, view.class_names
     )
+
+
+def _found(name):
+    """Return the path of what is there, or of a published checkpoint, which is downloaded."""
+    if Path(name).exists():
+        return Path(name)
+    if str(name) in CATALOGUE:
+        return download(str(name))
+    near = get_close_matches(str(name), CATALOGUE, n=1)
+    hint = f"; did you mean {near[0]}, which can be downloaded?" if near else ""
+    raise FileNotFoundError(f"there is no file {name}{hint}")
 
 
 def photo(file):
