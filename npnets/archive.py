@@ -36,7 +36,7 @@ def members(archive):
         raise ValueError(f"{by_place[0].filename} would begin before the file")
     for info, end in zip(by_place, ends, strict=False):
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
-            raise ValueError(f"{info.filename} is compressed")
+            raise ValueError(f"{info.filename} is compressed; save it without compression")
         if _data_offset(archive, info) + info.file_size > end:
             raise ValueError(f"{info.filename} reaches into what comes after it")
     return infos

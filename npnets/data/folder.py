@@ -104,10 +104,11 @@ def read_image(file, channels, size):
 
 
 def _pixels(file):
-    """Return the image in this file: (1, H, W) uint8 where it is grey, else (3, H, W)."""
-    Image = require("PIL.Image")
+    """Return the image in this file, upright: (1, H, W) uint8 where it is grey, else (3, H, W)."""
+    Image, operations = require("PIL.Image"), require("PIL.ImageOps")
     try:
-        with Image.open(file) as image:
+        with Image.open(file) as opened:
+            image = operations.exif_transpose(opened)  # cameras note how they were held
             if image.mode.startswith(("I", "F")):
                 raise ValueError(f"8 bits per channel are needed, got mode {image.mode}")
             pixels = np.array(image.convert("L" if image.mode in ("1", "L") else "RGB"))

@@ -43,7 +43,10 @@ def guess(arrays):
                 fits.append((fit, dict(zip(ours, arrays, strict=True))))
     if len(fits) != 1:
         found = ", ".join(fit.source.network.__name__ for fit, _ in fits) or "none"
-        raise ValueError(f"shapes and order must fit one network to guess; they fit {found}")
+        raise ValueError(
+            f"shapes and order must fit one network to guess; they fit {found}. The order must be "
+            "that of the forward pass: most files have it, .safetensors are often sorted by name"
+        )
     return fits[0]
 
 

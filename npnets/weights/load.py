@@ -17,7 +17,8 @@ def load(path, source="auto", dtype=np.float32):
     source is the name of a maker, such as "torchvision", or "auto": then names and shapes of the
     arrays tell; or "guess", if all else fails: shapes and order alone. The network has
     .preprocessing, which belongs to the weights, and .source, a Record of where they are from:
-    print it. dtype is that of the network's arrays; dequantised weights need float64 to be exact.
+    print it. dtype is that of the network's arrays; dequantised weights need float64 to be exact,
+    and answers in float64 an x that is.
     Raises ValueError where the file is damaged, or fits no source.
     """
     checkpoint = read(path)
@@ -35,12 +36,25 @@ def load_arrays(arrays, source="auto", dtype=np.float32):
     if source == "guess":
         fit, given_names = guess(arrays)
     else:
-        fit, given_names = recognize(arrays, sources_of(source)), {}
+        fit, given_names = _recognized(arrays, source), {}
     net = _network(fit, dtype)
     net.source = _record(fit, net, given_names)
     if source == "guess":
         print(f"{net.source}\n{net.source.table()}")
     return net
+
+
+def _recognized(arrays, maker):
+    """Return the Fit to a source of this maker; where another maker's fits, the error says so."""
+    sources = sources_of(maker)
+    try:
+        return recognize(arrays, sources)
+    except ValueError as error:
+        try:
+            other = recognize(arrays, SOURCES).source.maker
+        except ValueError:
+            raise error from None
+        raise ValueError(f"{error}\nThey are recognised as those of {other!r}") from error
 
 
 def list_sources():

@@ -13,7 +13,7 @@ from npnets import checkpoint, data
 from npnets.extras import require
 from npnets.layer import Layer
 from npnets.run import load_network
-from npnets.weights.download import CATALOGUE, download
+from npnets.weights.catalogue import CATALOGUE, download
 from npnets.weights.load import load
 
 RUN = "checkpoint.npz"  # what a run calls its checkpoint, in its folder
@@ -57,8 +57,9 @@ def open_weights(path, source="auto"):
     none of these; FileNotFoundError where there is none.
     """
     path = _found(path)
-    if path.is_dir() or _is_run(path):
-        net, normalize, description = load_network(path / RUN if path.is_dir() else path)
+    file = path / RUN if (path / RUN).is_file() else path
+    if _is_run(file):
+        net, normalize, description = load_network(file)
         _, C, H, W = description["images"]["shape"]
         names = tuple(description["images"]["class_names"])
         pixels = partial(data.read_image, channels=C, size=(H, W))
@@ -89,6 +90,8 @@ def photo(file):
     Image, operations = require("PIL.Image", "weights"), require("PIL.ImageOps", "weights")
     try:
         with Image.open(file) as image:
+            if image.mode.startswith(("I", "F")):
+                raise ValueError(f"8 bits per channel are needed, got mode {image.mode}")
             return operations.exif_transpose(image).convert("RGB")
     except Exception as error:  # of a broken file, Pillow raises whatever it stumbles over
         raise ValueError(f"{file}: no image that can be read ({error})") from error
@@ -98,5 +101,8 @@ def _is_run(path):
     """Whether a file is a checkpoint that npnets wrote; weights of others have no description."""
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return checkpoint.DESCRIPTION in archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return checkpoint.DESCRIPTION in archive.namelist()
+    except zipfile.BadZipFile:  # `load` says what is wrong with it
+        return False

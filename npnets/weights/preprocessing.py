@@ -1,6 +1,7 @@
 """What a photo goes through before a network sees it. It is data, and belongs to the weights:
 
-    x = preprocessing(Image.open("cat.jpg"))      # (1, 3, 224, 224), float32
+    photo = ImageOps.exif_transpose(Image.open("cat.jpg"))      # upright
+    x = preprocessing(photo)                                    # (1, 3, 224, 224), float32
 
 Weights are trained for one size, one order of colours and one range of numbers. Others raise no
 error: the network answers, and is wrong more often. `npnets.weights.mistakes` measures how often.
@@ -71,7 +72,12 @@ class Preprocessing:
         return self.normalize(self.pixels(image)[None])
 
     def pixels(self, image):
-        """Return the pixels that are left of a PIL image, (3, size, size) uint8, RGB."""
+        """Return the pixels that are left of a PIL image, (3, size, size) uint8, RGB.
+
+        Raises TypeError for anything but an image, and ValueError for one that is too small.
+        """
+        if not hasattr(image, "convert"):
+            raise TypeError(f"a PIL image is needed, got a {type(image).__name__}")
         image = image.convert("RGB")
         longer_side, offset = ROUNDING[self.rounding]
         if self.resize is not None:

@@ -86,15 +86,17 @@ def misfit(arrays, sources):
     for name, reason in UNKNOWN.items():
         if name in arrays:
             return f"these weights are of none of the four networks, but of {reason}"
+    if not arrays:
+        return "there is no array"
     distances = {(s.maker, s.network): (_distance(s, arrays), s) for s in sources}
     nearest = sorted(distances.values(), key=lambda pair: pair[0])[:3]
-    nearest = [source for distance, source in nearest if distance < 1]
-    if not nearest:
+    least, _ = nearest[0]
+    if least == 1:
         makers = ", ".join(dict.fromkeys(source.maker for source in sources))
-        names = ", ".join([*arrays][:SHOWN])
-        return f"no source ({makers}) has any of these names: {names}, … Try source='guess'"
+        (names,) = _some("these names", [*arrays])
+        return f"no source ({makers}) has any of {names.strip()}. Try source='guess'"
     lines = ["these weights fit no source. The nearest:"]
-    for source in nearest:
+    for source in (source for distance, source in nearest if distance < min(1, 2 * least)):
         had, wanted = source.prepare(arrays), expected(source).values()
         lines.append(f"  {source.maker}, {source.network.__name__}")
         lines += _some("missing", [name for name in wanted if name not in had])

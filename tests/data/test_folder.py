@@ -45,6 +45,17 @@ def test_a_folder_with_train_and_test_keeps_them(tmp_path):
     assert test.images[:, 0, 0, 0].tolist() == [0, 0, 1]
 
 
+def test_photos_are_turned_upright(tmp_path):
+    Image = require("PIL.Image")
+    camera = Image.Exif()
+    camera[0x0112] = 6  # to be turned by a quarter, clockwise
+    upright = Image.new("RGB", (6, 4))
+    upright.putpixel((0, 0), (255, 0, 0))
+    upright.rotate(90, expand=True).save(tmp_path / "turned.png", exif=camera)
+    pixels = data.read_image(tmp_path / "turned.png", 3, (4, 6))
+    assert pixels[0].tolist() == [[255, 0, 0, 0, 0, 0], *3 * [[0] * 6]]
+
+
 def test_images_are_grey_only_where_all_of_them_are(tmp_path):
     picture(tmp_path / "a" / "0.png", "L", colour=200)
     picture(tmp_path / "a" / "1.png", "1", colour=1)

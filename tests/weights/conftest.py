@@ -1,7 +1,8 @@
-"""How the attacks on the readers are made."""
+"""How the attacks on the readers are made, and counted."""
 
 import codecs
 
+import corpus
 import pytest
 from audit import watching
 from good_files import GOOD
@@ -28,6 +29,14 @@ def attack(tmp_path):
                 reason = str(error)
         assert seen == []
         assert str(path) in reason
+        corpus.ends["refused" if arrays is None else "read"] += 1
         return arrays
 
     return attacked
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many files attacked the readers."""
+    if corpus.ends:
+        ends = ", ".join(f"{count} {end}" for end, count in sorted(corpus.ends.items()))
+        terminalreporter.write_line(f"{corpus.ends.total()} attacks on the readers: {ends}")

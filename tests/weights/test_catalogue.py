@@ -7,7 +7,8 @@ import pytest
 from file_server import serving
 
 from npnets import list_models
-from npnets.weights.download import CATALOGUE, Published, download
+from npnets.weights import download
+from npnets.weights.catalogue import CATALOGUE, Published
 
 WEIGHTS = b"some weights"
 SHA256 = hashlib.sha256(WEIGHTS).hexdigest()

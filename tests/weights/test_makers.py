@@ -1,4 +1,4 @@
-"""PyTorch as a witness: each maker's network, with random weights, gives the same logits here.
+"""PyTorch as a witness: each maker's network, saved with random weights, gives the same logits.
 
 Optional: pip install "npnets[parity]". To see the largest differences: pytest -s.
 """
@@ -6,7 +6,7 @@ Optional: pip install "npnets[parity]". To see the largest differences: pytest -
 import numpy as np
 import pytest
 
-from npnets.weights import load_arrays
+from npnets.weights import load
 
 torch = pytest.importorskip("torch", reason='needs PyTorch: pip install "npnets[parity]"')
 import torch_makers as makers  # noqa: E402
@@ -81,12 +81,13 @@ def randomized(net, rng):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_same_logits(case):
+def test_the_same_logits_from_the_same_file(case, tmp_path):
     maker, network, *arguments = CASES[case]
     rng = np.random.default_rng(5)
     theirs = randomized(network(*arguments), rng)
-    arrays = {name: tensor.numpy() for name, tensor in theirs.state_dict().items()}
-    net = load_arrays(arrays, dtype=np.float64)
+    torch.save({"state_dict": theirs.state_dict()}, tmp_path / "net.pth")
+    net = load(tmp_path / "net.pth", dtype=np.float64)
+    (tmp_path / "net.pth").unlink()  # all of them would fill the disk
     assert net.source.maker == maker
     x = rng.standard_normal((2, 3, 65, 64))  # an odd size and an even one: windows end otherwise
     with torch.no_grad():

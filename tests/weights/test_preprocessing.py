@@ -161,6 +161,11 @@ def test_unknown_words_are_refused(wrong):
         Preprocessing(**wrong)
 
 
+def test_a_path_is_no_image():
+    with pytest.raises(TypeError, match="a PIL image is needed, got a str"):
+        PRESETS["TORCHVISION"]("cat.jpg")
+
+
 # What a reader sees
 
 

@@ -83,6 +83,24 @@ def test_there_is_no_file(tmp_path):
         read(tmp_path / "none.pth")
 
 
+def test_a_folder_is_answered_with_the_files_in_it(tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder, without a file of weights"):
+        read(tmp_path)
+    for name in ("b.pth", "a.npz", "README.md"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(
+        IsADirectoryError, match=r"is a folder, give a file in it: a\.npz, b\.pth$"
+    ):
+        read(tmp_path)
+
+
+def test_half_a_download_is_called_that(tmp_path):
+    content = GOOD["pytorch zip"]
+    (tmp_path / "a.pth").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=r"a\.pth cannot be read: .* half a download"):
+        read(tmp_path / "a.pth")
+
+
 @pytest.mark.parametrize(
     ("kind", "library"), [("safetensors", "safetensors"), ("keras 2", "h5py")]
 )

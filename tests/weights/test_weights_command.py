@@ -118,6 +118,22 @@ def test_a_photo_is_turned_upright(capsys):
     assert lines[1:6] == lines[7:]
 
 
+def test_files_that_only_look_like_a_run_or_a_photo(capsys, tmp_path):
+    archive = bytearray(Path(WEIGHTS).read_bytes())
+    archive[archive.rfind(b"PK\x01\x02")] = 0  # in the directory at its end
+    Path("broken.npz").write_bytes(archive)
+    Image.fromarray(np.zeros((40, 50), np.uint16)).save("deep.png")
+    for arguments, said in (
+        (["one.png", "--weights", "broken.npz"], "broken.npz cannot be read: "),
+        (["one.png", "--weights", tmp_path], "is a folder, give a file in it: broken.npz, cifar"),
+        (["deep.png", "--weights", WEIGHTS], "deep.png: no image that can be read (8 bits per"),
+    ):
+        assert run("predict", *arguments) == 1
+        err = capsys.readouterr().err
+        assert said in err
+        assert err.count("\n") == 1
+
+
 def test_compare_finds_the_layer_with_the_mistake(capsys):
     assert run("compare", WEIGHTS, WEIGHTS, "one.png") == 0
     assert "layers agree to 0.0e+00 or better" in capsys.readouterr().out

@@ -33,6 +33,8 @@ class Published:
         return f"sha256:{self.file.rpartition('-')[2].partition('.')[0]}"
 
 
+# Photos for "-v2", of torchvision's newer recipe, are resized to 232 pixels and not to 256. Its
+# names and shapes are those of the older, so set net.preprocessing to TORCHVISION_232.
 # fmt: off
 # the name here                  where        the file                                  top-1
 CATALOGUE = {name: Published(f"{place}/{file}", top1) for name, place, file, top1 in (
