@@ -43,7 +43,7 @@ def _parsers_below(parser):
 
 def main(argv=None):
     """Run the command; return 0, or 1 where it failed, 130 where it was interrupted."""
-    args = make_parser().parse_args(argv)
+    args = parse(argv)
     try:
         return args.run(args) or 0
     except BrokenPipeError:  # whoever was reading, such as `head`, has read enough
@@ -55,6 +55,18 @@ def main(argv=None):
     except KeyboardInterrupt:
         print(f"npnets {args.command}: interrupted", file=sys.stderr)
         return 130
+
+
+def parse(argv):
+    """Return the parsed arguments. Images may stand before an option and after it: argparse
+    takes those that come first, and leaves the others over."""
+    parser = make_parser()
+    args, rest = parser.parse_known_args(argv)
+    if rest and ("images" not in args or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        args.images += rest
+    return args
 
 
 def make_parser():

@@ -10,9 +10,12 @@ def whole(path):
     """Yield where to write instead of `path`: beside it. At the end the file is moved there.
 
     Where the block raises, what was written is removed and `path` stays as it was. So does a
-    machine that stops at any moment leave the old file or the new one, never a half.
+    machine that stops at any moment leave the old file or the new one, never a half. Raises
+    FileNotFoundError where there is no folder to write to.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to")
     beside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield beside

@@ -10,7 +10,7 @@ arrays; `source`, how they become npnets' own; `adapt` and `preprocessing`, what
 them, and `mistakes`, what it costs to forget that; `recognize` and `load`; `catalogue`, what can
 be downloaded by name. Then what to do with a network: `compare`, by way of `related` and
 `reasons`, finds where two of them part; `occlusion` draws what in a photo an answer goes by;
-`export` and `onnx` write one for others.
+`export`, `pytorch` and `onnx` write one for others.
 """
 
 from npnets.weights.catalogue import download

@@ -25,7 +25,8 @@ def add_predict_options(parser):
     )
     add("checkpoint", metavar="CHECKPOINT", help="a checkpoint.npz, or the folder of a run")
     add("images", nargs="*", metavar="IMAGE", help="image files")
-    add("--weights", metavar="FILE", help="weights that others trained, in place of CHECKPOINT")
+    add("--weights", metavar="FILE", help="weights that others trained, in place of CHECKPOINT: a "
+        "file, or the name of one that npnets.weights.download knows")  # fmt: skip
     add("--source", default="auto", help=SOURCE)
     add("--top", type=int, default=5, help="how many classes (default: 5)")
     add("--explain", metavar="PNG", help="draw which part of the photo the answer goes by")
@@ -36,14 +37,21 @@ def predict(args):
     if args.weights:
         args.images, args.checkpoint = [args.checkpoint, *args.images], args.weights
     if not args.images:
-        raise ValueError("an image is needed: npnets predict CHECKPOINT IMAGE")
+        raise ValueError(
+            f"weights and an image are needed, got only {args.checkpoint}: npnets predict "
+            "CHECKPOINT IMAGE, or npnets predict IMAGE --weights FILE"
+        )
+    if args.top < 1:
+        raise ValueError(f"--top must be at least 1, got {args.top}")
     if args.explain and len(args.images) > 1:
         raise ValueError(f"--explain draws one photo, got {len(args.images)}")
+    if args.explain and not args.explain.endswith((".png", ".svg")):
+        raise ValueError(f"--explain must end in .png or .svg, got {args.explain}")
     opened = open_weights(args.checkpoint, args.source)
     for file in args.images:
         x = opened.look(file)
         probabilities = softmax(opened.net.forward(x))[0]
-        best = np.argsort(-probabilities, kind="stable")[: max(1, args.top)]
+        best = np.argsort(-probabilities, kind="stable")[: args.top]
         print(f"{file}:")
         for k in best:
             print(f"  {probabilities[k]:6.1%}  {opened.name(k)}")
@@ -62,7 +70,7 @@ def add_compare_options(parser):
     )
     add("a", metavar="A", help="a checkpoint")
     add("b", metavar="B", help="another one, or a .npz of activations by the names of layers")
-    add("image", nargs="?", metavar="IMAGE", help="an image file")
+    add("images", nargs="*", metavar="IMAGE", help="an image file")
     add("--source", default="auto", help="of A: " + SOURCE)
     add("--source-b", default="auto", help="of B")
     add("--tolerance", type=float, help="largest relative difference; default: 1e-5, and 1e-4 "
@@ -73,16 +81,17 @@ def add_compare_options(parser):
 def compare_(args):
     """Print where two networks part, layer by layer; fail where they do."""
     if args.save:
-        if args.image:
+        if args.images:
             raise ValueError("--save takes one network: npnets compare A --save NPZ IMAGE")
         return _save_activations(args)
-    if args.image is None:
-        raise ValueError("an image is needed: npnets compare A B IMAGE")
+    if len(args.images) != 1:
+        raise ValueError(f"one image is needed, got {len(args.images)}: npnets compare A B IMAGE")
+    (image,) = args.images
     opened = open_weights(args.a, args.source)
-    x = opened.look(args.image)
+    x = opened.look(image)
     other = _other(args.b, args.source_b, opened)
     if not isinstance(other, dict):
-        if other.pixels is not None and not np.array_equal(other.look(args.image), x):
+        if other.pixels is not None and not np.array_equal(other.look(image), x):
             print("B wants to see the photo otherwise than A; both are given what A wants\n")
         other = other.net
     report = compare(opened.net, other, x, args.tolerance)
@@ -111,9 +120,12 @@ def _other(path, source, opened):
 def add_export_options(parser):
     """Add the options of `npnets export` to its parser."""
     add = parser.add_argument
-    add("checkpoint", help="a checkpoint.npz, the folder of a run, or weights of others")
-    add("out", metavar="OUT", help="a file .safetensors, .npz or .onnx")
-    add("--names", default=export.OWN, help="npnets (default), or whose: torchvision")
+    parser.usage = "npnets export CHECKPOINT OUT [options]"
+    checkpoint = "a checkpoint.npz, the folder of a run, or weights of others"
+    add("checkpoint", metavar="CHECKPOINT", help=checkpoint)
+    add("out", metavar="OUT", help="the file to write: .safetensors, .pth, .npz or .onnx")
+    add("--names", default=export.OWN, help="whose names the arrays get, such as torchvision; "
+        "default: npnets' own")  # fmt: skip
     add("--source", default="auto", help=SOURCE)
     add("--size", type=int, help="of images, in pixels, for .onnx; default: as trained")
 
@@ -123,6 +135,8 @@ def export_(args):
     opened = open_weights(args.checkpoint, args.source)
     kind = type(opened.net).__name__
     if args.out.endswith(".onnx"):
+        if args.size is not None and args.size < 1:
+            raise ValueError(f"--size must be at least 1, got {args.size}")
         if opened.shape is None and args.size is None:
             raise ValueError("--size is needed: the height and width of the images, in pixels")
         C, H, W = opened.shape or (3, 0, 0)

@@ -2,7 +2,7 @@
 
     save(net, "net.safetensors", names="torchvision")
 
-PyTorch then takes them over, with safetensors.torch.load_file:
+PyTorch then takes them over, with safetensors.torch.load_file, or with torch.load from a .pth:
 
     torchvision.models.mobilenet_v2().load_state_dict(load_file("net.safetensors"))
 """
@@ -17,6 +17,7 @@ from npnets.layers import Buffer, Layer, Parameter
 from npnets.nets import ShuffleNetV2
 from npnets.weights.kinds import PYTORCH
 from npnets.weights.load import check_shapes, sources_of
+from npnets.weights.pytorch import write_pth
 from npnets.weights.recognize import read_options
 
 OWN = "npnets"
@@ -27,15 +28,16 @@ SHOWN = 5
 
 
 def save(net, path, names=OWN):
-    """Write the arrays of `net` to `path`, a .safetensors or .npz file, under other names.
+    """Write the arrays of `net` to `path`, a .safetensors, .pth or .npz file.
 
     `names` are "npnets" or those of a maker, such as "torchvision"; PyTorch's counters of batches
     are written, too, as 0. Every bit is kept. Raises ValueError where the maker has no such
-    network, or one that computes something else, and for other kinds of file.
+    network, or one that computes something else, and for other kinds of file. `onnx.save_onnx`
+    writes .onnx.
     """
     path = Path(path)
     if path.suffix not in WRITERS:
-        raise ValueError(f"{path}: the name must end in {' or '.join(WRITERS)}")
+        raise ValueError(f"{path}: the name must end in {', '.join(WRITERS)} or .onnx")
     arrays = net.state() if names == OWN else under_names_of(names, net)
     with whole(path) as beside:
         WRITERS[path.suffix](beside, arrays)
@@ -49,7 +51,7 @@ def under_names_of(maker, net):
     kind, sources = type(net), sources_of(maker)
     source = next((source for source in sources if source.network is kind), None)
     if source is None:
-        has = ", ".join(source.network.__name__ for source in sources)
+        has = ", ".join(dict.fromkeys(source.network.__name__ for source in sources))
         raise ValueError(f"{maker} has no {kind.__name__}; it has {has}")
     check_same(net, source)
     arrays = source.to_theirs(net)
@@ -124,4 +126,4 @@ def _write_npz(path, arrays):
         np.savez(file, **arrays)
 
 
-WRITERS = {".safetensors": _write_safetensors, ".npz": _write_npz}
+WRITERS = {".safetensors": _write_safetensors, ".pth": write_pth, ".npz": _write_npz}

@@ -115,7 +115,7 @@ def _address(array):
 
 
 def _conv(a):
-    weight, (stride, dilation) = a["weight"], (a.get(k, 1) for k in ("stride", "dilation"))
+    weight, stride, dilation = a["weight"], a.get("stride", 1), a.get("dilation", 1)
     top, bottom, left, right = four_sides(a.get("padding", 0))
     attributes = {
         "kernel_shape": weight.shape[2:],
@@ -125,23 +125,19 @@ def _conv(a):
         "group": a["x"].shape[1] // weight.shape[1],
     }
     inputs = [array for array in (a["x"], weight, a.get("bias")) if array is not None]
-    return [("Conv", inputs, attributes), *_clip(a.get("ceiling"), weight.dtype)]
+    return [("Conv", inputs, attributes), *_clip([], a.get("ceiling"), weight.dtype)]
 
 
-def _clip(ceiling, dtype):
+def _clip(inputs, ceiling, dtype):
     if ceiling is None:
         return []
     if ceiling == np.inf:
-        return [("Relu", [], {})]
-    return [("Clip", [np.array(0, dtype), np.array(ceiling, dtype)], {})]
+        return [("Relu", inputs, {})]
+    return [("Clip", [*inputs, np.array(0, dtype), np.array(ceiling, dtype)], {})]
 
 
 def _activation(ceiling):
-    def steps(a):
-        ((kind, limits, _),) = _clip(ceiling, a["x"].dtype)
-        return [(kind, [a["x"], *limits], {})]
-
-    return steps
+    return lambda a: _clip([a["x"]], ceiling, a["x"].dtype)
 
 
 def _normalize(a):
@@ -167,20 +163,18 @@ def _average(a):
     return _pool("AveragePool", count_include_pad=counts)(a)
 
 
-def _shuffle(x_shape, groups):
+def _shuffle(inputs, C, H, W, groups):
     """n (g c) h w -> n (c g) h w; a size of 0 is that of the images as they come."""
-    _, C, H, W = x_shape
     apart, together = np.array([0, groups, C // groups, H, W]), np.array([0, C, H, W])
     return [
-        ("Reshape", [apart], {}),
+        ("Reshape", [*inputs, apart], {}),
         ("Transpose", [], {"perm": [0, 2, 1, 3, 4]}),
         ("Reshape", [together], {}),
     ]
 
 
 def _channel_shuffle(a):
-    (kind, sizes, _), *others = _shuffle(a["x"].shape, a["groups"])
-    return [(kind, [a["x"], *sizes], {}), *others]
+    return _shuffle([a["x"]], *a["x"].shape[1:], a["groups"])
 
 
 def _concat(a):
@@ -188,8 +182,8 @@ def _concat(a):
 
 
 def _concat_shuffle(a):
-    (N, A, H, W), B = a["a"].shape, a["b"].shape[1]
-    return [*_concat(a), *_shuffle((N, A + B, H, W), a["groups"])]
+    (_, A, H, W), B = a["a"].shape, a["b"].shape[1]
+    return [*_concat(a), *_shuffle([], A + B, H, W, a["groups"])]
 
 
 NODES = {

@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from npnets import checkpoint, data
 from npnets.extras import require
 from npnets.layer import Layer
 from npnets.run import load_network
+from npnets.weights.catalogue import CATALOGUE, download
 from npnets.weights.load import load
 
 RUN = "checkpoint.npz"  # what a run calls its checkpoint, in its folder
@@ -34,6 +36,8 @@ class Opened:
         """Return x, (1, C, H, W): what the network is given of a photo."""
         if self.pixels is None:
             raise ValueError(f"{self.path}: it does not say what photos its network wants to see")
+        if not Path(file).is_file():
+            raise FileNotFoundError(f"there is no file {file}")
         return self.normalize(self.pixels(file)[None])
 
     def grey(self):
@@ -49,11 +53,13 @@ class Opened:
 def open_weights(path, source="auto"):
     """Return what is Opened: the checkpoint of a run, its folder, or weights of others.
 
-    Raises ValueError where the file is none of these; FileNotFoundError where there is none.
+    The name of a checkpoint that can be downloaded will do. Raises ValueError where the file is
+    none of these; FileNotFoundError where there is none.
     """
-    path = Path(path)
-    if path.is_dir() or _is_run(path):
-        net, normalize, description = load_network(path / RUN if path.is_dir() else path)
+    path = _found(path)
+    file = path / RUN if (path / RUN).is_file() else path
+    if _is_run(file):
+        net, normalize, description = load_network(file)
         _, C, H, W = description["images"]["shape"]
         names = tuple(description["images"]["class_names"])
         pixels = partial(data.read_image, channels=C, size=(H, W))
@@ -68,11 +74,24 @@ def open_weights(path, source="auto"):
     )
 
 
+def _found(name):
+    """Return the path of what is there, or of a published checkpoint, which is downloaded."""
+    if Path(name).exists():
+        return Path(name)
+    if str(name) in CATALOGUE:
+        return download(str(name))
+    near = get_close_matches(str(name), CATALOGUE, n=1)
+    hint = f"; did you mean {near[0]}, which can be downloaded?" if near else ""
+    raise FileNotFoundError(f"there is no file {name}{hint}")
+
+
 def photo(file):
     """Return the image in a file, upright; ValueError where it is none."""
     Image, operations = require("PIL.Image", "weights"), require("PIL.ImageOps", "weights")
     try:
         with Image.open(file) as image:
+            if image.mode.startswith(("I", "F")):
+                raise ValueError(f"8 bits per channel are needed, got mode {image.mode}")
             return operations.exif_transpose(image).convert("RGB")
     except Exception as error:  # of a broken file, Pillow raises whatever it stumbles over
         raise ValueError(f"{file}: no image that can be read ({error})") from error
@@ -82,5 +101,8 @@ def _is_run(path):
     """Whether a file is a checkpoint that npnets wrote; weights of others have no description."""
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
-        return checkpoint.DESCRIPTION in archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return checkpoint.DESCRIPTION in archive.namelist()
+    except zipfile.BadZipFile:  # `load` says what is wrong with it
+        return False

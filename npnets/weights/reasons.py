@@ -40,7 +40,8 @@ def of_arrays(a, b, call, tolerance):
         y = getattr(ops, call.op)(**{**call.arguments, **changed})
         if same(y, b, tolerance):
             found.append(words)
-    return [f"B is {how}" for how in found if how]
+    found = [f"B is {how}" for how in found if how]
+    return ["B was given another image"] if call is None and not found else found
 
 
 def _otherwise(arguments):

@@ -12,7 +12,7 @@ from npnets.weights.export import WRITERS, save, under_names_of
 from npnets.weights.load import sources_of
 from npnets.weights.options import SMALLEST
 
-SUFFIXES = [".npz", ".safetensors"]
+SUFFIXES = [".npz", ".safetensors", ".pth"]
 TORCHVISION = {
     "mobilenet_v2_x0_35": {},
     "mobilenet_v2_x1_4": {},
@@ -72,15 +72,26 @@ def torchvision_twin(name):
     return torch_shufflenets.TvShuffleNetV2(TABLE_5[width], 7)
 
 
+def torch_reads(torch, path):
+    """Return the tensors in a file, as PyTorch reads them."""
+    if path.suffix == ".pth":
+        return torch.load(path, weights_only=True)
+    return pytest.importorskip("safetensors.torch").load_file(path)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 @pytest.mark.parametrize("name", TORCHVISION)
-def test_pytorch_takes_them_over_and_computes_the_same(tmp_path, name):
+def test_pytorch_takes_them_over_and_computes_the_same(tmp_path, name, suffix):
     torch = pytest.importorskip("torch")
-    load_file = pytest.importorskip("safetensors.torch").load_file
     torch.set_num_threads(1)
     theirs = torchvision_twin(name)
     net = lively(name, 64, **TORCHVISION[name])
-    save(net, tmp_path / "net.safetensors", "torchvision")
-    theirs.load_state_dict(load_file(tmp_path / "net.safetensors"), strict=True)
+    save(net, tmp_path / f"net{suffix}", "torchvision")
+    found = torch_reads(torch, tmp_path / f"net{suffix}")
+    assert_equal_bits(
+        {key: tensor.numpy() for key, tensor in found.items()}, under_names_of("torchvision", net)
+    )
+    theirs.load_state_dict(found, strict=True)
     exact = net.astype(np.float64).forward(images(2, 64).astype(np.float64))
     with torch.inference_mode():
         found = theirs.double().eval()(torch.from_numpy(images(2, 64)).double()).numpy()
@@ -95,6 +106,21 @@ def test_views_are_written_as_they_are_seen(tmp_path, suffix):
     views = {"turned": whole.T, "some": whole[:, ::2], "back": whole[::-1], "one": whole[0, 0, 0]}
     WRITERS[suffix](tmp_path / f"views{suffix}", views)
     assert_equal_bits(read(tmp_path / f"views{suffix}").arrays, views)
+
+
+def test_a_pth_holds_arrays_of_every_type_and_length(tmp_path):
+    """As PyTorch reads it: one storage each, little-endian whatever the array was."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    arrays = {f"{dtype}": rng.integers(0, 2, (2, 3)).astype(dtype) for dtype in "?bBhilefd"}
+    arrays |= {"big": np.arange(3, dtype=">f4"), "none": np.zeros((0, 4)), "η": np.float64(np.pi)}
+    WRITERS[".pth"](tmp_path / "some.pth", arrays)
+    found = torch.load(tmp_path / "some.pth", weights_only=True)
+    native = {name: a.astype(a.dtype.newbyteorder("=")) for name, a in arrays.items()}
+    assert_equal_bits({name: tensor.numpy() for name, tensor in found.items()}, native)
+    for array in (np.zeros(2, np.complex64), np.array(["text"])):
+        with pytest.raises(ValueError, match=rf"x: PyTorch's files hold no {array.dtype}"):
+            WRITERS[".pth"](tmp_path / "x.pth", {"x": array})
 
 
 def changed(net, change):
@@ -174,8 +200,8 @@ def test_what_is_written_under_the_names_of_a_maker_is_read_back(source):
 
 def test_a_file_of_another_kind(tmp_path):
     net = npnets.create_model("mobilenet_v1_x0_25", rng=0)
-    with pytest.raises(ValueError, match=r"must end in \.safetensors or \.npz"):
-        save(net, tmp_path / "net.pth")
+    with pytest.raises(ValueError, match=r"must end in \.safetensors, \.pth, \.npz or \.onnx"):
+        save(net, tmp_path / "net.h5")
     with pytest.raises(
         ValueError, match="unknown source 'torchvison'; did you mean 'torchvision'"
     ):

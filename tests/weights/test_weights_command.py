@@ -1,5 +1,7 @@
 """predict, compare and export, as a person types them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from lively import lively
@@ -7,7 +9,7 @@ from PIL import Image
 
 from npnets import cli, ops
 from npnets.data.cifar10 import CLASS_NAMES
-from npnets.weights import load, read
+from npnets.weights import load, opened, read
 from npnets.weights.export import save, under_names_of
 
 WEIGHTS = "cifar.npz"
@@ -61,6 +63,40 @@ def test_predict_can_be_told_the_source_and_how_many(capsys):
     assert "did you mean 'chenyaofo cifar'?" in capsys.readouterr().err
 
 
+def test_options_may_stand_anywhere(capsys):
+    outputs = []
+    for arguments in (
+        ["--weights", WEIGHTS, "--top", 2, "one.png", "two.png"],
+        ["one.png", "--top", 2, "two.png", "--weights", WEIGHTS],
+        ["one.png", "--weights", WEIGHTS, "two.png", "--top", 2],
+    ):
+        assert run("predict", *arguments) == 0
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0].count("%") == 4
+    assert outputs == outputs[:1] * 3
+    assert run("predict", WEIGHTS, "--top", 1, "one.png") == 0
+    assert capsys.readouterr().out.count("%") == 1
+    assert run("compare", WEIGHTS, WEIGHTS, "--tolerance", 1, "one.png") == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [["predict", WEIGHTS, "one.png", "--topp", "2"], ["export", "a", "b.npz", "c"]]
+)
+def test_what_no_option_and_no_image_is_is_refused(arguments, capsys):
+    with pytest.raises(SystemExit):
+        run(*arguments)
+    assert "unrecognized arguments" in capsys.readouterr().err
+
+
+def test_a_published_checkpoint_goes_by_its_name(capsys, monkeypatch):
+    files = {"mobilenet_v2-cifar10": Path(WEIGHTS)}
+    monkeypatch.setattr(opened, "download", files.get)
+    assert run("predict", "one.png", "--weights", "mobilenet_v2-cifar10") == 0
+    by_name = capsys.readouterr().out
+    assert run("predict", "one.png", "--weights", WEIGHTS) == 0
+    assert capsys.readouterr().out == by_name
+
+
 def test_explain_draws_a_map(capsys):
     assert run("predict", "one.png", "--weights", WEIGHTS, "--explain", "map.png") == 0
     best = CLASS_NAMES[probabilities("one.png").argmax()]
@@ -80,6 +116,22 @@ def test_a_photo_is_turned_upright(capsys):
     assert run("predict", "one.png", "turned.png", "--weights", WEIGHTS) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1:6] == lines[7:]
+
+
+def test_files_that_only_look_like_a_run_or_a_photo(capsys, tmp_path):
+    archive = bytearray(Path(WEIGHTS).read_bytes())
+    archive[archive.rfind(b"PK\x01\x02")] = 0  # in the directory at its end
+    Path("broken.npz").write_bytes(archive)
+    Image.fromarray(np.zeros((40, 50), np.uint16)).save("deep.png")
+    for arguments, said in (
+        (["one.png", "--weights", "broken.npz"], "broken.npz cannot be read: "),
+        (["one.png", "--weights", tmp_path], "is a folder, give a file in it: broken.npz, cifar"),
+        (["deep.png", "--weights", WEIGHTS], "deep.png: no image that can be read (8 bits per"),
+    ):
+        assert run("predict", *arguments) == 1
+        err = capsys.readouterr().err
+        assert said in err
+        assert err.count("\n") == 1
 
 
 def test_compare_finds_the_layer_with_the_mistake(capsys):
@@ -107,7 +159,7 @@ def test_compare_with_activations_of_others(capsys):
     assert run("compare", WEIGHTS, "found.npz", "one.png") == 0
     found = dict(read("found.npz").arrays)
     assert run("compare", WEIGHTS, "found.npz", "two.png") == 1
-    assert "THEY PART at input" in capsys.readouterr().out
+    assert capsys.readouterr().out.endswith(": B was given another image.\n")
     np.savez("some.npz", stage2=found["stage2.unit4.shuffle"][:, ::-1], stem=found["stem.act"])
     assert run("compare", WEIGHTS, "some.npz", "one.png") == 1
     assert capsys.readouterr().out.endswith(
@@ -155,15 +207,24 @@ def test_export_to_onnx(capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["predict", "one.png"], "an image is needed: npnets predict CHECKPOINT IMAGE"),
+        (["predict", "one.png"], "weights and an image are needed, got only one.png: npnets pred"),
+        (["predict", "one.png", "--weights", WEIGHTS, "--top", "0"], "--top must be at least 1"),
+        (["predict", "one.png", "--weights", WEIGHTS, "--explain", "map"],
+         "--explain must end in .png or .svg, got map"),
+        (["predict", "none.png", "--weights", WEIGHTS], "there is no file none.png"),
+        (["predict", "one.png", "--weights", "mobilenet_v2"],
+         "no file mobilenet_v2; did you mean mobilenet_v2-"),
         (["predict", "one.png", "two.png", "--weights", WEIGHTS, "--explain", "m.png"],
          "--explain draws one photo, got 2"),
         (["predict", WEIGHTS, "--weights", WEIGHTS], "no image that can be read"),
-        (["predict", "one.png", "--weights", "nowhere.npz"], "nowhere.npz"),
+        (["predict", "one.png", "--weights", "nowhere.npz"], "there is no file nowhere.npz\n"),
         (["predict", "one.png", "--weights", "one.png"], "one.png cannot be read"),
-        (["compare", WEIGHTS, WEIGHTS], "an image is needed: npnets compare A B IMAGE"),
+        (["compare", WEIGHTS, WEIGHTS], "one image is needed, got 0: npnets compare A B IMAGE"),
+        (["compare", WEIGHTS, WEIGHTS, "one.png", "two.png"], "one image is needed, got 2"),
         (["compare", WEIGHTS, WEIGHTS, "one.png", "--save", "x.npz"], "--save takes one network"),
-        (["export", WEIGHTS, "net.pth"], "must end in .safetensors or .npz"),
+        (["export", WEIGHTS, "net.h5"], "must end in .safetensors, .pth, .npz or .onnx"),
+        (["export", WEIGHTS, "net.onnx", "--size", "0"], "--size must be at least 1, got 0"),
+        (["export", WEIGHTS, "no/net.npz"], "there is no folder no to write net.npz to"),
     ],
 )  # fmt: skip
 def test_mistakes_end_with_one_line(arguments, said, capsys):
