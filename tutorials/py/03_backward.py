@@ -162,7 +162,7 @@ figure, axes = draw.figure(height=2.7, columns=3, width_ratios=(5, 9, 5))
 draw.tinted(axes[0], dcolumns, tints, "dcolumns, 3 × 3", rows=("i 0", "i 1", "i 2"))
 draw.heat(axes[1], A.T, ("entry (i, p); A transposed, black is 1", "pixel h"))
 draw.tinted(axes[2], A.T @ dcolumns.ravel(), np.arange(5) / 4, "col2im(dcolumns)")
-draw.picture(figure, alt="dcolumns, 1 to 9; A transposed adds up its diagonals: 1 6 15 14 9.")
+draw.picture(figure, alt="dcolumns, 1 to 9; A transposed adds up antidiagonals: 1 6 15 14 9.")
 
 # %% [markdown]
 # *Figure 3.3. Five pixels and a window of three, as in Figure 2.1; a colour is a pixel. The numbers 3, 5 and 7, entries 2, 4 and 6 counted from 0, belong to copies of the middle pixel, so it gets 3 + 5 + 7 = 15. The end pixels have one copy each.*
