@@ -422,7 +422,7 @@ of_macs, of_time = layer.depthwise_macs / layer.separable_macs, found.ratio("dep
 assert layer.depthwise_macs / bill["depthwise"][1] < 4.5 and of_macs < of_time < 0.8
 
 # %% [markdown]
-# The depthwise half reaches a fraction of the multiply-adds per second that matrix products reach. What the columns cost is the difference of the first two rows; a library that convolves without them does not pay it, and its separable layers gain less. The two effects pull in opposite directions, so a measured ratio near the prediction need not confirm it: it may be two errors that cancel. A ratio of times belongs to two programs and a machine. `1/c2 + 1/K²` belongs to the mathematics. `npnets experiments separable` measures five layers of the network.
+# The depthwise half reaches a fraction of the multiply-adds per second that matrix products reach. What the columns cost is the difference of the first two rows; a library that convolves without them does not pay it, and its separable layers gain less. Where even `full, product` runs at a much lower rate than the pointwise half, look at what else your machine does: a run of tens of milliseconds is interrupted by other programs, and one of two is mostly spared. The effects pull in opposite directions, so a measured ratio near the prediction need not confirm it: it may be errors that cancel. A ratio of times belongs to two programs and a machine. `1/c2 + 1/K²` belongs to the mathematics. `npnets experiments separable` measures five layers of the network.
 
 # %% [markdown]
 # ## Exercises
