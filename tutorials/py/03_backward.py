@@ -407,7 +407,7 @@ assert 0.3 < second < 30
 # %% [markdown]
 # Read your own numbers.
 #
-# - **Backward** came close to 2 where we measured, and so did the second benchmark: what is not counted, the columns, is made once in forward and about twice in backward. On a layer whose columns do not fit into the cache expect more, since `dcolumns` is then written to memory and read again by `col2im`, without a multiply-add.
+# - **Backward** came close to 2 where we measured in turns, and to between 2 and 3 in the second benchmark. What is not counted, the columns, is made once in forward and about twice in backward. On a layer whose columns do not fit into the cache expect more, since `dcolumns` is then written to memory and read again by `col2im`, without a multiply-add.
 # - **`dx` transposed** is an ordinary convolution, so it costs what its multiply-adds say, those with zeros included. At stride 2 three quarters of them are wasted.
 # - **`dweight` as a convolution** has as many multiply-adds as forward and took longer than one where we measured. This prediction failed. The kernel is as large as the output, and there are only K · K = 9 places: a product with 9 columns, once for each of 32 channels. It is worth knowing, and no way to compute.
 # - **The loops** are out of the race by a factor of thousands. They are the only ones that can be read beside the derivation, and they stay as the witness.
