@@ -54,7 +54,7 @@ steps = {"x": x[0], "filter": weight[:, 0], "depthwise": inside[0], "y": y[0]}
 for c, row in enumerate(axes):
     for panel, (name, array) in zip(row, steps.items()):
         draw.squares(panel, array[c], title=f"{name}, channel {c}")
-draw.picture(figure, alt="A row per channel: image, filter, its result, and a mixture of both.")
+draw.picture(figure, alt="Depthwise: 3 6 1 0 and 1 0 1 0 by rows; y: 4 6 2 0 and 1 6 -1 0.")
 
 # %% [markdown]
 # *Figure 7.1. Rows are channels. Upper left result, depthwise: 1 · 1 + 2 · 1 − 1 · 0 = 3 in channel 0, and 2 − 1 = 1 in channel 1. Pointwise, with `mixing` [[1, 1], [1, −2]]: 3 + 1 = 4 and 3 − 2 · 1 = 1.*
@@ -67,7 +67,7 @@ draw.picture(figure, alt="A row per channel: image, filter, its result, and a mi
 #
 # $$ y[n, c, p, q] \;=\; \sum_{i,j=0}^{K-1} \texttt{weight}[c, 0, i, j]\cdot x[\,n,\ c,\ \texttt{stride}\,p + i - \texttt{padding},\ \texttt{stride}\,q + j - \texttt{padding}\,] $$
 #
-# where a pixel outside of the image is zero. This is equation (3) of the paper. Beside the definition in chapter 1 one thing is missing: the sum over channels.
+# where a pixel outside of the image is zero. This is equation (3) of the paper, with stride and padding written out. Beside the definition in chapter 1 one thing is missing: the sum over channels.
 #
 # The same loop is compiled as well, for stride 1, a row at a time: `rows_of_taps`. Section 7.7 says what it is for.
 #
@@ -181,7 +181,7 @@ figure, axes = draw.figure(height=2.4)
 axes.plot(range(1, 10), np.transpose([*shares.values()]), label=[*shares])
 axes.set(xlabel="number of the singular value", ylabel="share of the squares (%)")
 axes.legend()
-draw.picture(figure, alt="The pair has all in its first value; the full kernel spreads over nine.")
+draw.picture(figure, alt=f"Pair: 100 %, then 0. Full: {np.round(shares['full']).astype(int)} %.")
 
 # %% [markdown]
 # *Figure 7.2. Squared singular values of the kernels of one input channel, as shares of their sum, averages over 8 channels. A pair puts everything into the first. Nine equal ones would have 100 / 9 = 11.1 % each; a random full kernel spreads over all nine, so one filter per channel would lose most of it.*
@@ -193,7 +193,7 @@ draw.picture(figure, alt="The pair has all in its first value; the full kernel s
 # %%
 halves = [ops.pointwise_conv2d(act(depthwise_loops(sign * x, weight)), mixing[..., None, None])
           for act in (np.array, ops.relu) for sign in (1, -1)]  # fmt: skip
-assert not (halves[0] + halves[1]).any() and abs(halves[2] + halves[3]).max() > 1
+assert np.allclose(halves[0], -halves[1]) and abs(halves[2] + halves[3]).max() > 1
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7.5 Backward, index by index
@@ -216,7 +216,7 @@ assert not (halves[0] + halves[1]).any() and abs(halves[2] + halves[3]).max() > 
 #
 # $$ dweight[c,0,i,j] = \sum_{n,p,q} dy[n,c,p,q]\cdot x[\,n,\ c,\ \texttt{stride}\,p+i-\texttt{padding},\ \texttt{stride}\,q+j-\texttt{padding}\,] $$
 #
-# where outside of the image the weight met the zero of the padding, and the term is 0. Neither formula has a sum over channels. Both have the same pairs of pixel and output, so one loop does both.
+# where `n` runs over all images, `p` from 0 to `P` − 1 and `q` to `Q` − 1; outside of the image the weight met the zero of the padding, and the term is 0. Neither formula has a sum over channels. Both have the same pairs of pixel and output, so one loop does both.
 
 # %% slideshow={"slide_type": "fragment"}
 def backward_loops(dy, x, weight, stride=1, padding=0):
@@ -241,7 +241,7 @@ figure, axes = draw.figure(height=2.6, columns=3, width_ratios=[1, 1.3, 3])
 for panel, array, name in zip(axes, (dy, weight, dx), ("dy", "weight", "dx, stride 2")):
     draw.squares(panel, array[0, 0], title=name, shade=0.2 * (array[0, 0] > 0))
 draw.outline(axes[2], row=0, column=0, rows=3, columns=3)
-draw.picture(figure, alt="Four stamps of a 3 × 3 kernel overlap in dx; its last row is zero.")
+draw.picture(figure, alt="Four stamps of the kernel in dx, 2 apart; all meet in 1379; edge 0.")
 
 # %% [markdown]
 # *Figure 7.3. Each number of `dy` stamps the kernel, times itself, into `dx`, two pixels apart; the first stamp is framed. In row 2, column 2 all four overlap: 9 · 1 + 7 · 10 + 3 · 100 + 1 · 1000 = 1379. Row and column 5 are beyond the last window: the floor left them out.*
@@ -294,7 +294,8 @@ bugs = {
 
 
 def planted(old, new):
-    exec(inspect.getsource(backward_loops).replace(old, new, 1), names := {"np": np})
+    names = {"np": np}
+    exec(inspect.getsource(backward_loops).replace(old, new, 1), names)
     return names["backward_loops"]
 
 
@@ -303,8 +304,7 @@ def trial(backward, x, weight, window, coordinates=0):
     return check(
         lambda x, weight: ops.depthwise_conv2d(x, weight, **window),
         lambda dy, x, weight: backward(dy, x, weight, **window),
-        {"x": x, "weight": weight}, step=1, tolerance=1e-12, coordinates=coordinates,
-    )  # fmt: skip
+        {"x": x, "weight": weight}, step=1, tolerance=1e-12, coordinates=coordinates)  # fmt: skip
 
 
 reports = [trial(backward_loops, *case, coordinates=20) for case in cases]
@@ -339,7 +339,7 @@ assert rungs.times["Numba"].first > 5 * rungs.times["Numba"].median > 0
 assert rungs.ratio("npnets").median < 1 and np.allclose(*results, rtol=0, atol=1e-4)
 
 # %% [markdown]
-# Eight lines, and most of what there is to gain: on this layer npnets' own kernel, which adds all nine taps in one pass, is of the same order. Its advantage is in images of 14 and 7 pixels, whose rows are too short for this loop, and in several threads.
+# Eight lines, and most of what there is to gain: on this layer npnets' own kernel, which adds all nine taps in one pass, is of the same order. It is written for images of 14 and 7 pixels as well, whose rows are short for this loop, and for several threads; neither is measured here.
 #
 # ## 7.8 A prediction, and the clock
 #
@@ -372,7 +372,7 @@ for panel, group, at in zip(axes, (wide, deep), ("c2", "k")):
     panel.plot(places, [faster[case].median for case in group], "-s", label="time")
     panel.set(xlabel={"c2": "channels c2", "k": "kernel K"}[at], ylabel="full over separable")
 axes[0].legend()
-draw.picture(figure, alt="Predicted and measured gain rise with output channels and kernel size.")
+draw.picture(figure, alt="Fewer, faster: " + "; ".join(f"{c} {f}, {t}" for c, f, t, _ in rows))
 
 # %% [markdown]
 # *Figure 7.4. How many times fewer multiply-adds, by the formula, and how many times faster, measured. Left, `K` = 3 and 128 input channels; right, 128 channels to 128. Check: 1 / (1/128 + 1/9) = 8.41 is in both panels; at `K` = 1 the pair has 129/128 of the multiply-adds, hence a gain just below 1.*
@@ -469,7 +469,7 @@ assert fewest_channels(3, 3) == 5 and fewest_channels(20, 5) == 100
 # ### Exercise 7.3 (code, 3 points)
 # Some networks give each channel `m` filters (a *depth multiplier*): channel `c` yields output channels `c·m` … `c·m + m − 1`. Write it for `weight` of shape `(C · m, 1, K, K)`.
 #
-# <details><summary>Hint</summary>You have a function for one filter per channel. How must x look, so that filter o meets channel o // m? np.repeat takes an axis; np.tile would deal the channels out in another order.</details>
+# <details><summary>Hint</summary>You have a function for one filter per channel. How must x look, so that filter o meets channel o // m? NumPy has two functions that copy along an axis, np.repeat and np.tile: which one gives 0 0 1 1, which 0 1 0 1?</details>
 
 # %% nbgrader={"grade": false, "grade_id": "ex-7-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def depthwise_multiplied(x, weight, stride=1, padding=0):
@@ -528,7 +528,7 @@ for x, weight, window in cases:
 # ### Exercise 7.6 (open, 3 points)
 # With `m` filters per channel and a pointwise layer over all `C · m` results, the kernel of each input channel may have rank `m`. Return filters `(C, m, K · K)` and a mixing `(O, C, m)` that give the full kernel back with a relative error (`np.linalg.norm`) below 1/2, for an `m` of your choice below 9. What does it cost, and from which `m` on is nothing gained?
 #
-# <details><summary>Hint</summary>np.linalg.svd of the matrices of section 7.4 gives U, S and Vh for each c. The first m rows of Vh are filters, the first m columns of U times S are the mixing. The squared error is what the other singular values have.</details>
+# <details><summary>Hint</summary>np.linalg.svd of the matrices of section 7.4 gives U, S and Vh for each c. The matrix is the sum of its columns of U times its values of S times its rows of Vh. What has K · K numbers, what has O? The squared error is what the values left out have.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "ex-7-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def by_rank(kernel):
