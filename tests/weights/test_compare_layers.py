@@ -132,8 +132,9 @@ def test_the_same_network_agrees_whole_and_folded(networks):
         report = compare(net, copy.deepcopy(net), X)
         assert report.ok
         assert report.verdict.startswith(f"SAME: {len(report.rows)} layers agree to 0.0e+00")
-        exact = compare(net, net.astype(np.float64), X)  # both are compared in float64
-        assert {row.difference for row in exact.rows} == {0.0}
+        twin = net.astype(np.float64)
+        twin.classifier.bias.value += 1e-9  # too little for float32
+        assert compare(net, twin, X).rows[-1].difference == pytest.approx(1e-9, rel=1e-3)
         assert compare(net, net.fold(), X).ok
         assert compare(net.fold(), net, X).ok
 
