@@ -132,6 +132,9 @@ def test_the_same_network_agrees_whole_and_folded(networks):
         report = compare(net, copy.deepcopy(net), X)
         assert report.ok
         assert report.verdict.startswith(f"SAME: {len(report.rows)} layers agree to 0.0e+00")
+        twin = net.astype(np.float64)
+        twin.classifier.bias.value += 1e-9  # too little for float32
+        assert compare(net, twin, X).rows[-1].difference == pytest.approx(1e-9, rel=1e-3)
         assert compare(net, net.fold(), X).ok
         assert compare(net.fold(), net, X).ok
 
@@ -164,6 +167,9 @@ WRONG = {
     "a pixel to the right": (
         "stage1.unit1.branch.project.conv", lambda a: np.roll(a, 1, axis=3),
         "B is the same, shifted by one pixel right"),
+    "a pixel up": (
+        "stage1.unit1.branch.project.conv", lambda a: np.roll(a, -1, axis=2),
+        "B is the same, shifted by one pixel up"),
     "scaled": ("head.act", lambda a: a / 255, "B is the same times 0.003922"),
     "not in 0 … 1": ("input", lambda a: 2 * a - 1, "B is the same times 2, plus -1"),
     "BGR": ("input", lambda a: a[:, ::-1], "B is the same with the channels in another order"),

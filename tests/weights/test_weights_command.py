@@ -106,6 +106,12 @@ def test_explain_draws_a_map(capsys):
         assert len(np.unique(np.asarray(picture.convert("L")))) > 50
 
 
+def test_the_patch_is_what_the_network_sees_of_grey():
+    Image.new("RGB", (32, 32), (128, 128, 128)).save("grey.png")
+    file = opened.open_weights(WEIGHTS)
+    np.testing.assert_allclose(file.look("grey.png")[0], file.grey() + np.zeros((3, 32, 32)))
+
+
 def test_a_photo_is_turned_upright(capsys):
     """A camera that was held on its side says so; whoever looks at the photo sees it turned."""
     with Image.open("one.png") as image:
