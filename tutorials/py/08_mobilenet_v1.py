@@ -189,7 +189,7 @@ draw.picture(figure, alt="The table above as curves: both lie above the diagonal
 # %% [markdown]
 # *Figure 8.2. Each point is a network of Tables 6 and 7. On the dotted line time would be proportional to the multiply-adds. Check: alpha 0.5 is at 149/569 = 0.26, resolution 160 at 291/569 = 0.51.*
 #
-# Both knobs save less time than multiply-adds: at the left end each multiply-add is dearer than in the whole network, and the last line of the first cell asserts that. The second half of the prediction fails. Where the multiply-adds are nearly equal, alpha 0.25 and 64 pixels, the times are close as well. Alpha leaves the passes of batch norm and ReLU; but the resolution leaves the weights, all of them to be read for ever fewer pixels, and both leave Python's way from one operation to the next.
+# Both knobs save less time than multiply-adds: at the left end each multiply-add is dearer than in the whole network, and the last line of the first cell asserts that. The second half of the prediction fails: at nearly equal multiply-adds 64 pixels are about as dear as alpha 0.25, or dearer. Alpha leaves the passes of batch norm and ReLU; but the resolution leaves the weights, all of them to be read for ever fewer pixels, and both leave Python's way from one operation to the next.
 #
 # A second benchmark, written differently: batches of four images through *folded* networks, where batch norm and ReLU are part of the convolution, best of many, no turns. It asserts the first half. Which knob is ahead may change with it, so nothing is claimed of that.
 
