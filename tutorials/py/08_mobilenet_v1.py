@@ -10,7 +10,7 @@
 # - train a slim one, and say where its multiply-adds and its time go.
 #
 # **You need** chapters 4 to 7.
-# **It takes** about two hours to read with the exercises, about two minutes to run on two cores, and downloads nothing.
+# **It takes** about two hours to read with the exercises, under two minutes to run on two cores, and downloads nothing.
 # **It leaves out** ImageNet: the accuracies of the paper are quoted, not reproduced. Chapter 17 loads trained weights.
 
 # %%
