@@ -1,11 +1,11 @@
 # %% [markdown]
 # # 0 · Start here
 #
-# These chapters build four networks, MobileNet v1 and v2 and ShuffleNet v1 and v2, out of NumPy and loops, and prove each step.
+# These chapters build MobileNet v1 out of NumPy and loops, and prove each step. MobileNet v2 and ShuffleNet v1 and v2 are in the package, to be read and measured.
 # A chapter has a text, small experiments that run on your machine, and exercises with tests. It can be worked through alone, and taught from.
 #
 # **You need** Python and NumPy, and to have seen a convolutional network; a laptop with two cores and no GPU.
-# **It takes** ten minutes to read, and under a minute to run; it downloads nothing.
+# **It takes** ten minutes to read, under a minute to run, and downloads nothing.
 #
 # ## What to install
 #
@@ -43,7 +43,7 @@ assert sys.version_info >= (3, 11) and report.ok
 #
 # ## The map
 #
-# What a chapter says of itself. Its time to run was measured on two cores when it was last run.
+# What a chapter says of itself. How long it runs was measured when it was last run, on two cores.
 
 # %%
 chapters = [chapter for chapter in glances() if chapter.exercises]
@@ -71,14 +71,14 @@ Table({
 #
 # | session | in class | homework |
 # |---|---|---|
-# | 1 | chapter 1 up to the padding of an even size | exercises of chapter 1 |
-# | 2 | chapter 2: the memory price, the ladder | one more rung |
+# | 1 | chapter 1 to section 1.6 | sections 1.7 to 1.9, exercises of chapter 1 |
+# | 2 | chapter 2: the memory price, the ladder | its gradient (2.6), exercises of chapter 2 |
 # | 3 | chapter 3, derived on the blackboard | exercises of chapter 3 |
-# | 4 | chapter 4: the V-curve, the bug zoo | a bug of one's own, to be convicted by a neighbour |
+# | 4 | chapter 4: the V-curve, the bug zoo | exercise 4.6: a bug of one's own, to be convicted by a neighbour |
 # | 5 | chapter 5: the three paths | exercises of chapter 5 |
-# | 6 | chapter 6: checks before training | train a network on the digits |
+# | 6 | chapter 6: checks before training | exercise 6.6: a network of one's own |
 # | 7 | chapter 6: breaking it on purpose | exercises of chapter 6 |
-# | 8 | chapter 7: the ratio derived and counted | its measurement, on every laptop of the class |
+# | 8 | chapter 7: the ratio derived and counted | section 7.8, on every laptop of the class |
 # | 9 | chapter 8: the network from its table | exercises of chapter 8 |
 # | 10 | the measurements of the class side by side: where did the predictions fail? | |
 #
