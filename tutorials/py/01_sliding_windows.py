@@ -39,7 +39,7 @@ weight = np.array([-1.0, 0.0, 1.0])
 y = np.array([np.sum(weight * x[p : p + 3]) for p in range(3)])
 assert y.tolist() == [1, 2, 2]
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(height=1.1, columns=3)
 for p, panel in enumerate(axes):
     draw.squares(panel, x, title=f"p = {p}:  {x[p + 2]:g} − {x[p]:g} = {y[p]:g}")
@@ -102,7 +102,7 @@ P, last_start = output_size(224, K=3, stride=2, padding=1), 2 * (112 - 1)
 print(f"224 pixels give {P}; the last window starts at padded row {last_start} of 0 to {224 + 1}")
 assert correlate(x, weight).tolist() == [1, 2, 2] and P == 112 and last_start + 2 == 224
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(height=2.7, rows=2, columns=2)
 for panel, options in zip(axes.flat, [(8, 3, 2, 1), (7, 3, 2, 1), (7, 3, 1, 2, 2), (8, 3, 3, 1)]):
     draw.coverage(panel, *options)  # H, K, stride, padding, dilation
@@ -160,7 +160,7 @@ weight = np.array([[1, 0, 0], [0, 2, 0], [0, 0, -1]], float)[None, None]
 y = conv2d_loops(x, weight)
 assert y[0, 0].tolist() == [[3, 6], [1, 0]]
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(height=2.4, columns=3)
 for panel, array, name in zip(axes, (x, weight, y), ("x", "weight", "y")):
     draw.squares(panel, array[0, 0], title=f"{name}, {array.shape[2]} × {array.shape[3]}")
@@ -171,7 +171,8 @@ draw.picture(figure, alt="x has rows 1 2 0 1, 0 1 3 1, 2 1 0 2 and 1 0 1 1; the 
 
 # %% [markdown]
 # *Figure 1.3. The upper right result: 1 · 2 + 2 · 3 − 1 · 2 = 6. The kernel is zero off its diagonal, so three products are all there is.*
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1.4 One tap for all windows
 #
 # The seven loops above, over `n`, `o`, `p`, `q`, `c`, `i` and `j`, are the definition. They are slow, since Python runs them one number at a time.
@@ -196,7 +197,7 @@ def conv2d_taps(x, weight, stride=1, padding=0, dilation=1, groups=1):
 
 assert np.array_equal(conv2d_taps(x, weight), y)
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(height=2, columns=4)
 for panel, (i, j) in zip(axes, [(0, 0), (0, 2), (1, 1), (2, 2)]):
     draw.squares(panel, x[0, 0], title=f"tap ({i}, {j})", shade=0)
@@ -206,7 +207,8 @@ draw.picture(figure, alt="The 4 × 4 image four times, with frames of 2 × 2. Ta
 
 # %% [markdown]
 # *Figure 1.4. Four of the nine taps of Figure 1.3. Each is as large as the output, 2 × 2. Only (0, 0), (1, 1) and (2, 2) have a weight: `y` is 1 · tap (0, 0) + 2 · tap (1, 1) − 1 · tap (2, 2).*
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1.5 Is it right?
 #
 # Agreement on one example proves little. A good test draws many cases: sizes even and odd and not square, strides 1 to 3, padding, dilation, groups, and kernels without symmetry.
@@ -265,7 +267,8 @@ assert max(by_careless) == 0 < min(by_cases)
 # The careless test acquits all four. It has no padding to pad wrongly, one group that cannot be exchanged, and a kernel that looks the same from every side.
 # The random cases convict all four, but not each case does: a bug of padding survives a case without padding, and an exchange of groups one with a single group. That is why there are forty.
 # What would survive even these? Whatever both sides do alike. If ours and npnets both turned the window around, no comparison between them could tell; the second witness and `np.correlate` are there for that.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1.6 Which windows see a pixel?
 #
 # So far we asked which pixels a window sees. The question the other way round is the gradient of the input.
@@ -324,7 +327,7 @@ for K, stride, padding, dilation in itertools.product((1, 2, 3), (1, 2, 3), (0, 
 print(f"{len(errors)} slopes; largest relative error {max(errors):.1e}; about 1e-15 expected")
 assert max(errors) < 1e-13 and max(gaps) < 1e-13
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(columns=3)
 for panel, stride in zip(axes, (1, 2, 3)):
     P = output_size(8, 3, stride, padding=1)
@@ -337,7 +340,8 @@ draw.picture(figure, alt="Maps of 8 × 8 counts. Stride 1: 9, at edges 6, in cor
 
 # %% [markdown]
 # *Figure 1.5. How many 3 × 3 windows with padding 1 see each pixel of an 8 × 8 image. Stride 2: in one direction even pixels are the middle of one window and odd ones the edge of two, so the counts are 1 · 1, 1 · 2 and 2 · 2; pixel 7, though odd, is the edge of one window only, since none starts there. Stride 3 tiles the image, and each pixel is seen once.*
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1.7 How far a number sees
 #
 # Stack two layers and an output sees more of the image: the pixels seen by all the pixels that it sees. Say a number of one layer depends on `size` pixels of the image in a row, and its neighbour on as many that start `jump` pixels further on. The next layer looks at `K` such neighbours, from the first to the last `dilation · (K − 1)` places, so
@@ -365,7 +369,7 @@ touched = np.sum(images[1:, 0, 5, 5] != images[0, 0, 5, 5])
 print("predicted", sees(layers), "rows; measured", touched)
 assert sees(layers) == touched == 19
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 fields = receptive_field.receptive_fields(MobileNetV1(rng=0), (3, 224, 224))
 sizes, jumps = np.array([(f.size, f.jump) for f in fields if f.name.endswith("conv")]).T
 figure, axes = draw.figure(height=2.5)
@@ -379,7 +383,8 @@ draw.picture(figure, alt="A staircase, ever steeper, from 3 to 315 pixels; 224 i
 
 # %% [markdown]
 # *Figure 1.6. What a number sees after each of the 27 convolutions of MobileNet v1. Every other convolution is 1 × 1 and adds nothing. A 3 × 3 convolution adds 2 · `jump`: 2 pixels at first, and 64 at the end, after five strides of 2. In the end a number could see more rows than the image has.*
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1.8 What it costs
 #
 # Count the multiply-adds of the definition: one for each turn of the innermost loop, and the loops run over `N`, `O`, `P`, `Q`, `C / groups`, `K` and `K`. By the papers' convention products with the padding count, too, and a batch is one image. To count by code, let the definition run on ones: each product then adds 1 to the sum.
@@ -405,7 +410,8 @@ assert round(94.86 + 3.06 + 1.19 + 0.18, 2) == 99.29  # what Table 2 prints, by 
 
 # %% [markdown]
 # > **Paper and code.** Table 2 of the MobileNet paper (arXiv:1704.04861) prints 1.19 % for "Conv 3 × 3". The count above gives 1.91 %, and the printed column sums to 99.29 %: the digits were exchanged. No network changes by it; it is a reason to count for oneself.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 1.9 A prediction, and the clock
 #
 # With stride 2 there are a quarter of the windows, so a quarter of the multiply-adds. **Prediction: a quarter of the time.** The measurement takes our `conv2d_taps` on one thread, warm, with both strides taking turns; what is compared is the ratio within each turn.
@@ -434,7 +440,7 @@ assert second < 2  # generous: the two run at different times, and a machine may
 # %% [markdown]
 # Read your own numbers. Where the ratio is above 0.25, a multiply-add at stride 2 is dearer than one at stride 1: a tap with a step of 2 uses every other number of each line of memory that it fetches, and what does not depend on the windows, such as padding the image, is not made cheaper. Where it is near 0.25, that overhead is small on your machine. Multiply-adds are an exact count, and only a first guess at time. Part III of this course is about the difference.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ## Exercises
 #
 # Write into the cells that say so; the cell below each one tests it.
@@ -445,23 +451,23 @@ assert second < 2  # generous: the two run at different times, and a machine may
 #
 # <details><summary>Hint</summary>Lay the first window down and ask where the last one may begin. In (d), mind the span; the places are three pixels apart.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-1-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-1-1", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 answers = {"a": None, "b": None, "c": None, "d": None}
 ### BEGIN SOLUTION
 answers = {"a": 32, "b": 16, "c": 1, "d": 2}
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "ex-1-1-test", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-1-1-test", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 asked = {"a": (32, 3, 1, 1), "b": (32, 5, 2, 2), "c": (7, 7), "d": (10, 3, 3, 0, 2)}
 assert answers == {name: output_size(*question) for name, question in asked.items()}, answers
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 1.2 (derivation, 2 points)
 # Which padding keeps the size, `P = H`, at stride 1, for an odd kernel and any dilation? Derive it from the formula of section 1.2, and return it. What goes wrong with an even kernel?
 #
 # <details><summary>Hint</summary>Set P = H, and note that with stride 1 the floor does nothing. You get 2 · padding on one side; when is the other side even?</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-1-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-1-2", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def padding_that_keeps(K, dilation=1):
     ### BEGIN SOLUTION
     # H = H + 2·padding − dilation·(K − 1) − 1 + 1, so 2·padding = dilation·(K − 1). For an even
@@ -470,20 +476,20 @@ def padding_that_keeps(K, dilation=1):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-1-2-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-1-2-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 for K, dilation in itertools.product((1, 3, 5, 7), (1, 2, 3)):
     assert output_size(30, K, 1, padding_that_keeps(K, dilation), dilation) == 30
 ### BEGIN HIDDEN TESTS
 assert padding_that_keeps(9, 4) == 16
 ### END HIDDEN TESTS
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 1.3 (code, 3 points)
 # Max pooling slides the same window, with a maximum in place of the sum, in each channel on its own. Write it with taps, for `x` of shape (N, C, H, W), padding left out.
 #
 # <details><summary>Hint</summary>Start from conv2d_taps. The result begins as −∞ rather than 0, and np.maximum takes two arrays.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-1-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-1-3", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def max_pool_taps(x, K, stride):
     ### BEGIN SOLUTION
     P, Q = (output_size(size, K, stride) for size in x.shape[2:])
@@ -495,18 +501,18 @@ def max_pool_taps(x, K, stride):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-1-3-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-1-3-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 images = np.random.default_rng(7).standard_normal((2, 3, 9, 11)) - 5
 for K, stride in itertools.product((1, 2, 3), (1, 2, 3)):
     assert np.array_equal(max_pool_taps(images, K, stride), ops.max_pool2d(images, K, stride))
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 1.4 (measurement, 3 points)
 # Kernel 5 against kernel 1, on one thread: predict the ratio of the multiply-adds of `conv2d_taps` for equal channels and size (padding K // 2), then measure the ratio of times with `compare`. Return both, and write down why they differ.
 #
 # <details><summary>Hint</summary>compare takes {name: function without arguments}; .ratio(name) is over the first name. Which part of conv2d_taps runs once, however many taps there are?</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-1-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-1-4", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def predicted_and_measured(x):
     ### BEGIN SOLUTION
     weights = {K: np.ones((x.shape[1], x.shape[1], K, K), x.dtype) for K in (1, 5)}
@@ -516,39 +522,39 @@ def predicted_and_measured(x):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-1-4-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-1-4-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 predicted, found_ratio = predicted_and_measured(np.ones((1, 8, 64, 64), np.float32))
 assert predicted == macs(8, 8, 5, 64, 1, 2) / macs(8, 8, 1, 64, 1, 0) and found_ratio > 1
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 1.5 (bug hunt, 2 points)
 # A colleague writes `P = (H + 2 * padding - K) // stride + 1` and reads padded rows `dilation * i + stride * p`. All their tests have dilation 1. Return the smallest `H` for which a window with K 3, stride 1, padding 0 and dilation 2 runs over the edge although their `P` is at least 1, and the number of windows that there should be.
 #
 # <details><summary>Hint</summary>Their P counts windows of 3 pixels; the true span is 5. Write both down for H = 3, 4, 5.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-1-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-1-5", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 hunt = {"smallest H": None, "windows there": None}
 ### BEGIN SOLUTION
 hunt = {"smallest H": 3, "windows there": 0}  # their P is 1; the window would need 5 pixels
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "ex-1-5-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-1-5-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 over = next(H for H in range(1, 9) if (H - 3) // 1 + 1 >= 1 > output_size(H, 3, dilation=2))
 assert list(hunt.values()) == [over, max(0, output_size(over, 3, dilation=2))]
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 1.6 (open, 3 points)
 # Find layers `(K, stride)`, applied to a 64 × 64 image with one channel and padding K // 2 and strides of at most 2, that see at least 31 pixels for at most 60,000 multiply-adds. There are many answers; which idea costs least?
 #
 # <details><summary>Hint</summary>A stride early makes all later layers cheaper, and makes them see further. What does one large kernel cost instead?</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-1-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-1-6", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 my_layers = []
 ### BEGIN SOLUTION
 my_layers = [(3, 2), (3, 2), (3, 2), (3, 2)]  # each stride doubles the jump and quarters the map
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "ex-1-6-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-1-6-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 size, price = 64, 0
 for K, stride in my_layers:
     price += macs(1, 1, K, size, stride, K // 2)

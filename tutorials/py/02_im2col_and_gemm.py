@@ -38,7 +38,7 @@ columns = np.stack([x[p : p + 3] for p in range(3)], axis=1)  # (K, P)
 y = weight @ columns
 assert y.tolist() == [1, 2, 2]
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 tint = np.arange(5) / 4  # a colour for each pixel, which is copied as the pixel is
 tints = np.stack([tint[p : p + 3] for p in range(3)], axis=1)
 figure, axes = draw.figure(height=1.9, columns=4, width_ratios=(5, 3, 4, 3))
@@ -53,7 +53,8 @@ draw.picture(figure, alt="x is 1 3 2 5 4, a colour each; weight -1 0 1; the rows
 # *Figure 2.1. Each pixel keeps its colour. The 2 in the middle is seen by all three windows, so it occurs three times, on a diagonal that runs up to the right; the 1 and the 4 at the ends occur once. Row 0 times −1 plus row 2 is `y`: 2 − 1, 5 − 3, 4 − 2.*
 #
 # Five numbers became nine. That is the price, and section 2.4 counts it.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2.2 An image becomes a matrix
 #
 # In two dimensions a window has `K · K` positions in each of `C` channels, and `P · Q` places. Rows are numbered by `(c, i, j)`, columns by `(p, q)`, the last index running fastest:
@@ -80,7 +81,7 @@ weight = np.array([[1, 0, 0], [0, 2, 0], [0, 0, -1]], float)[None, None]
 y = weight.reshape(1, 9) @ im2col(x, K=3)  # (1, 1, 4): 2 × 2 places
 assert y.tolist() == [[[3, 6, 1, 0]]]  # what section 1.3 found
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 tint = np.arange(16).reshape(x.shape) / 15
 figure, axes = draw.figure(height=4, columns=3, width_ratios=(4, 4, 5))
 draw.tinted(axes[0], x[0, 0], tint[0, 0], "x, 4 × 4")
@@ -98,7 +99,7 @@ draw.picture(figure, alt="x, darker downwards. Stride 1: first column 1 2 0 0 1 
 #
 # **Groups.** Filter `o` of group `g` sees only channels `g · C / groups` and those after it. Since `c` is the slowest index of the rows, the rows of a group lie together. The big weight matrix would have zeros everywhere but in `groups` blocks on its diagonal; we multiply the blocks alone. The block of a group is (O / groups) × (C / groups · K · K), and its part of the columns is (C / groups · K · K) × (P · Q).
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "subslide"}
 def conv2d_im2col(x, weight, stride=1, padding=0, dilation=1, groups=1, im2col=im2col):
     (O, _, K, _), N, window = weight.shape, len(x), (stride, padding, dilation)
     P, Q = output_shape(x, (K, K), *window)
@@ -118,7 +119,8 @@ draw.picture(figure, alt="9 × 54: black in rows 0–2, columns 0–17; 3–5, 1
 
 # %% [markdown]
 # *Figure 2.3. Three groups: 9 filters, 6 channels, K = 3. Black is a weight, white a zero that is never multiplied. Each block is 3 filters high and 2 · 9 = 18 wide; 9 · 18 of 9 · 54 entries are left, a third.*
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2.3 A view costs nothing, until it is copied
 #
 # All columns are numbers of `x`, at regular distances. So NumPy can describe them without a copy. `sliding_window_view` gives an array of six axes over the *same* memory, in which moving one place to the right and moving one position within the window are both steps of one pixel.
@@ -147,7 +149,8 @@ assert bytes_view < 50_000 < columns.nbytes == view.nbytes <= bytes_columns < 1.
 
 # %% [markdown]
 # The view *says* that it holds nine times as much as it does. `nbytes` is the product of a shape and the size of a number, and no promise that so many bytes exist.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2.4 The price
 #
 # The columns have `C · K · K · P · Q` numbers for each image, and the image has `C · H · W`. The channels cancel:
@@ -168,7 +171,7 @@ for C, size, K, stride, padding in layers.values():
     megabytes.append(columns / 1e6)
     assert columns / x.nbytes == K**2 / stride**2
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(height=2.3)
 draw.bars(axes, list(layers), megabytes, form=".4g", horizontal=True)
 axes.set(xscale="log", xlabel="columns of one image (MB)", ylabel="layer", xlim=(0.1, 600))
@@ -228,7 +231,8 @@ assert min(found["40 cases"]) > 0 and found["K = 1"][:2] == [0, 0] and found["on
 
 # %% [markdown]
 # A zero is a survivor. Wrong row order survives K = 1 and depthwise filters, where (c, i, j) and (i, j, c) are the same order, and weights that are all 1, where order cannot matter. An exchange of `i` and `j` survives K = 1 and equal weights. An exchange of `p` and `q` survives an image of one row. The forty cases convict all three.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2.6 The gradient of the product
 #
 # Fix one group and call its block of weights `filters`, (O, R) with `R = C / groups · K · K`, the number of rows of its columns. In this section `O` counts the filters of that group. Write `s = p·Q + q` for the `S = P · Q` places. Take a scalar that depends on every output, with any numbers `dy` of the shape of `y`:
@@ -305,7 +309,8 @@ assert both_wrong.ok and not np.allclose(conv2d_im2col(x, wrong_order(w)), ops.c
 # Averaging and reshaping survive a single image. Reshaping and reading `dy` from the last place survive the loss `sum(y)`, for which `dy` is all ones in any order. The forty cases with a random `dy` convict all three, and acquit ours.
 #
 # And the pair with the wrong order is acquitted by the gradient check, rightly: its backward *is* the gradient of its forward. That its forward is not the convolution we meant is a thing that no gradient check can know. It takes a comparison with another convolution.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2.7 Which operand is large?
 #
 # A matrix library is fast because it uses each number that it fetches many times. In `filters @ columns` every weight is used `P · Q` times and every entry of the columns `O` times.
@@ -317,7 +322,8 @@ for name, O, C, P in ("first", 32, 3, 112), ("14 × 14", 512, 512, 14), ("7 × 7
 
 # %% [markdown]
 # Early in a network the columns are the large operand, at the end the weights are: 49 places for 9 million weights. The product has three arrangements. One per image leaves `y` as NCHW wants it. All images joined make one wide product that fetches the weights once, and `y` must be sorted afterwards. With windows as rows and `filters` transposed, `y` has its channels last, which is NHWC. npnets takes the first, image by image, so that the columns of one image are still in the cache when the product reads them; for a 1 × 1 convolution with few pixels it joins.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 2.8 The ladder
 #
 # Five ways to compute one convolution, and above them the roof: a product of square matrices, and nothing else. All on one thread.
@@ -359,7 +365,7 @@ for kind, rungs in ladders.items():
     print(f"im2col: predicted {predicted[kind]:.1%} of the roof, found {measured[kind]:.1%}\n")
     assert 0.05 < measured[kind] / predicted[kind] < 20
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(height=2.6, columns=2)
 for panel, (kind, speed) in zip(axes, speeds.items()):
     draw.bars(panel, names, speed, horizontal=True, shades=[0, 0, 1, 0, 0, 5])
@@ -396,7 +402,7 @@ assert naive > 1 and kernel < 1
 # - **What we expected and did not find everywhere**: that depthwise im2col would lose to shifted additions, too. Those pass over `y` nine times, and where that costs as much as nine copies the two are near each other. Both are failed rungs beside the kernel, which passes over the image once.
 # - And **npnets' own kernel need not beat NumPy's im2col** on a dense layer and one thread: both hand their work to the same matrix product. The kernel's point is that its columns fit into the cache, and that images are shared among threads.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ## Exercises
 #
 # Write into the cells that say so; the cell below each one tests it.
@@ -406,23 +412,23 @@ assert naive > 1 and kernel < 1
 #
 # <details><summary>Hint</summary>P and Q first: the padding keeps the size, then the stride halves it. A group has a quarter of the channels and of the filters. Groups do not change the bytes of all columns.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-2-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-2-1", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 answers = {"weights": None, "columns": None, "bytes": None}
 ### BEGIN SOLUTION
 answers = {"weights": (8, 100), "columns": (100, 150), "bytes": 240_000}
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "ex-2-1-test", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-2-1-test", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 view = windows(np.zeros((1, 16, 20, 30), np.float32), 5, 2, 2)  # 1 16 5 5 10 15
 assert [*answers.values()] == [(32 // 4, 4 * 25), view.reshape(4, -1, 150)[0].shape, view.nbytes]
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 2.2 (derivation, 2 points)
 # From which stride on are the columns not larger than the image, for a kernel `K` without padding on an image of H × H, H a multiple of the stride and H > K? Derive it from `K² P² / H²`, and return the smallest such stride for large H.
 #
 # <details><summary>Hint</summary>Write P / H by the formula of chapter 1, and let H grow. The ratio is also how many windows see a pixel, on average: draw windows in a row that see each pixel at most once.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-2-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-2-2", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def smallest_stride(K):
     ### BEGIN SOLUTION
     # K P <= H with P = (H - K) // stride + 1. At stride K the windows tile the image: P = H / K
@@ -432,18 +438,18 @@ def smallest_stride(K):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-2-2-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-2-2-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 for K in (2, 3, 5):
     image, stride = np.zeros((1, 1, 60, 60)), smallest_stride(K)
     assert windows(image, K, stride).nbytes <= image.nbytes < windows(image, K, stride - 1).nbytes
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 2.3 (code, 3 points)
 # Write the view of section 2.3 with `np.lib.stride_tricks.as_strided`, which takes a shape and, for each axis, the step in bytes. Stride and dilation are asked, padding is not. A wrong step reads memory that is not yours: NumPy does not look.
 #
 # <details><summary>Hint</summary>x.strides are the steps (n, c, h, w). One step of i is dilation rows, one step of p is stride rows.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-2-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-2-3", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def windows_by_steps(x, K, stride=1, dilation=1):
     ### BEGIN SOLUTION
     n, c, h, w = x.strides
@@ -453,20 +459,20 @@ def windows_by_steps(x, K, stride=1, dilation=1):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-2-3-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-2-3-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 image = np.random.default_rng(12).standard_normal((2, 3, 9, 11))
 for K, stride, dilation in (1, 2, 1), (3, 1, 1), (3, 2, 1), (2, 3, 2), (3, 2, 3):
     mine = windows_by_steps(image, K, stride, dilation)
     right_one = windows(image, K, stride, 0, dilation)
     assert np.shares_memory(mine, image) and np.array_equal(mine, right_one)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 2.4 (measurement, 3 points)
 # Which share of the time of `conv2d_im2col` is `im2col` alone, with `O` filters? Predict whether it rises or falls with `O`, then measure it on one thread with `compare`.
 #
 # <details><summary>Hint</summary>The copy does not know O. compare({"all": ..., "copy": ...}).ratio("copy") is the time of the copy over that of all.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-2-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-2-4", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def share_of_copy(x, O):
     ### BEGIN SOLUTION
     weight = np.ones((O, x.shape[1], 3, 3), x.dtype)
@@ -476,23 +482,23 @@ def share_of_copy(x, O):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-2-4-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-2-4-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 few, many = (share_of_copy(np.ones((1, 16, 48, 48), np.float32), O) for O in (1, 512))
 assert 0 < many < few, f"1 filter: {few:.0%} of the time is copying; 512 filters: {many:.0%}"
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 2.5 (bug hunt, 2 points)
 # A colleague joins the images, `filters @ columns.transpose(1, 0, 2).reshape(R, N * S)`, and ends with `.reshape(N, O, P, Q)`. "It passes my test." Return `N`, `O`, `P`, `Q`, all but one of them above 1, for which the result is right although the code is wrong.
 #
 # <details><summary>Hint</summary>The product has the order (O, N, P, Q). For which sizes is reading it as (N, O, P, Q) no change?</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-2-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-2-5", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 sizes = {"N": None, "O": None, "P": None, "Q": None}
 ### BEGIN SOLUTION
 sizes = {"N": 1, "O": 2, "P": 3, "Q": 4}  # or O = 1: an axis of one may stand anywhere
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "ex-2-5-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-2-5-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 N, O, P, Q = sizes.values()
 joined = np.arange(O * N * P * Q).reshape(O, N, P, Q)
 assert np.array_equal(joined.reshape(N, O, P, Q), joined.swapaxes(0, 1)), "convicted"
@@ -500,13 +506,13 @@ assert np.array_equal(joined.reshape(N, O, P, Q), joined.swapaxes(0, 1)), "convi
 assert min(N, O, P, Q) == 1 and [N, O, P, Q].count(1) == 1
 ### END HIDDEN TESTS
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 2.6 (open, 4 points)
 # Convolve VGG's second layer (64 channels, here of 112 × 112 pixels, K 3, padding 1) with at most 8 MB allocated beside the result. The image has 3.2 MB, its columns nine times as much. There are several ways; what does yours cost in time?
 #
 # <details><summary>Hint</summary>No row of y needs another row of y. Which rows of the padded image do the first eight rows of y need, and how many bytes have their columns?</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-2-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-2-6", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def conv2d_frugal(x, weight):
     ### BEGIN SOLUTION
     padded, y = pad(x, 1), np.empty((len(x), len(weight), *x.shape[2:]), x.dtype)
@@ -516,7 +522,7 @@ def conv2d_frugal(x, weight):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-2-6-test", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-2-6-test", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 rng = np.random.default_rng(13)
 shapes = (1, 64, 112, 112), (8, 64, 3, 3)
 image, filters = (rng.standard_normal(shape, np.float32) for shape in shapes)

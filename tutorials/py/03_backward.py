@@ -43,7 +43,7 @@ dx = M.T @ dy
 assert M.tolist() == [[1, 2, 3, 0, 0, 0], [0, 0, 1, 2, 3, 0]]
 assert dx.tolist() == [1, 2, 3 + 10, 20, 30, 0]
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(height=2.7, columns=3, width_ratios=(7, 3.2, 1.4))
 tint = np.where(M > 0, M / 4, -1)
 draw.tinted(axes[0], M, tint, "M, 2 × 6", rows=("p 0", "p 1"), columns="012345")
@@ -53,7 +53,8 @@ draw.picture(figure, alt="M: 1 2 3 0 0 0 and 0 0 1 2 3 0; transposed; dx: 1 2 13
 
 # %% [markdown]
 # *Figure 3.1. `M` for K = 3 and stride 2, with weights 1, 2, 3; dotted squares are zeros. Pixel 2 is seen by both windows, with weight 3 by the first and weight 1 by the second, so with dy = (1, 10) its gradient is 3 · 1 + 1 · 10 = 13. The column of pixel 5 is empty, and `dx[5]` is 0.*
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3.2 Index by index
 #
 # Now in full. `y` is what chapter 1 said, with a bias:
@@ -104,7 +105,7 @@ def backward_loops(dy, x, weight, stride=1, padding=0, dilation=1, groups=1):
 #
 # With all of `dy` and `weight` 1, `dx` counts how often each pixel is read.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(columns=3)
 for panel, (K, padding) in zip(axes, ((3, 0), (3, 1), (1, 0))):
     P = output_size(8, K, 2, padding, padding)
@@ -155,7 +156,7 @@ A = im2col(np.eye(5)[:, None, None], *row).reshape(5, 9).T  # five unit images -
 transposed = col2im(np.eye(9).reshape(9, 1, 3, 3), (9, 1, 1, 5), *row).reshape(9, 5).T
 assert np.array_equal(transposed, A.T) and np.array_equal(A.sum(axis=1), np.ones(9))
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 dcolumns = np.arange(1.0, 10).reshape(3, 3)
 tints = np.array([[h + p for p in range(3)] for h in range(3)]) / 4
 figure, axes = draw.figure(height=2.7, columns=3, width_ratios=(5, 9, 5))
@@ -211,7 +212,7 @@ def dx_transposed(dy, x, weight, stride=1, padding=0, dilation=1, groups=1):
 spread = np.array([0, 0, 1, 0, 10, 0, 0, 0.0])  # edge zeros, dy with zeros between, edge + rest
 assert np.correlate(spread, [3, 2, 1], "valid").tolist() == [1, 2, 13, 20, 30, 0]
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(height=2, rows=2, columns=2, width_ratios=(8, 3))
 for h, panels in zip((2, 5), axes):
     title = f"dx[{h}] = {np.dot(spread[h : h + 3], [3, 2, 1]):g}"
@@ -348,7 +349,8 @@ assert min(found["40 cases"]) > 0 and all(0 in row for row in zip(*found.values(
 # - **Bias missing** survives a `dy` whose mean is 0 in each channel. This is not far-fetched: a batch norm after the convolution sends back exactly such a `dy`, as chapter 5 shows, and a bias in front of it never learns.
 #
 # The forty cases convict all six.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 3.8 What it costs
 #
 # Each product of the forward pass became two, so backward has **twice** the multiply-adds of forward, and a training step three times. One exception: the first layer has no use for the gradient of the image, and may leave out `dx`.
@@ -412,7 +414,7 @@ assert 0.3 < second < 30
 # - **`dweight` as a convolution** has as many multiply-adds as forward and took longer than one where we measured. This prediction failed. The kernel is as large as the output, and there are only K · K = 9 places: a product with 9 columns, once for each of 32 channels. It is worth knowing, and no way to compute.
 # - **The loops** are out of the race by a factor of thousands. They are the only ones that can be read beside the derivation, and they stay as the witness.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ## Exercises
 #
 # Write into the cells that say so; the cell below each one tests it.
@@ -422,23 +424,23 @@ assert 0.3 < second < 30
 #
 # <details><summary>Hint</summary>Two windows of two pixels, at 0 and at 3. Spread dy · weight out from each start.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-3-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-3-1", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 by_hand = []
 ### BEGIN SOLUTION
 by_hand = [5, -5, 0, 7, -7, 0, 0]
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "ex-3-1-test", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-3-1-test", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 dy, x, weight = np.array([[[[5.0, 7]]]]), np.zeros((1, 1, 1, 7)), np.array([[[[1.0, -1]]]])
 assert np.array_equal(by_hand, ops.conv2d_backward(dy, x, weight, stride=3)[0][0, 0, 0])
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 3.2 (derivation, 2 points)
 # How many rows of the image lie below the last window, and get no gradient for that reason? Derive it from the remainder of section 3.3, dilation included.
 #
 # <details><summary>Hint</summary>rest rows of the padded image lie below the last window. How many of them are padding? And a count of rows is never negative.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-3-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-3-2", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def rows_left_over(H, K, stride, padding, dilation):
     ### BEGIN SOLUTION
     # H + 2·padding − span = stride·(P − 1) + rest; the lowest `padding` of the rest are padding.
@@ -446,19 +448,19 @@ def rows_left_over(H, K, stride, padding, dilation):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-3-2-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-3-2-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 for H, K, *window in (8, 3, 2, 0, 1), (8, 3, 2, 1, 1), (9, 3, 4, 0, 1), (12, 3, 5, 1, 2):
     x, weight = np.zeros((1, 1, H, H)), np.ones((1, 1, K, K))
     dx, _ = ops.conv2d_backward(ops.conv2d(x, weight, None, *window) + 1, x, weight, *window)
     assert rows_left_over(H, K, *window) == H - 1 - np.nonzero(dx)[2].max(), (H, K, *window)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 3.3 (code, 3 points)
 # Depthwise: channel `c` has one filter of its own, `weight` is (C, 1, K, K), `y` has C channels. Write its backward with taps, without im2col and without loops over pixels. Stride is asked, padding and dilation are not.
 #
 # <details><summary>Hint</summary>Which pixels does weight[c, 0, i, j] meet? They are one tap of x. The same tap of dx is where it sends dy to. taps takes any array of the image's shape, and zip walks two of them together.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-3-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-3-3", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def depthwise_backward(dy, x, weight, stride):
     ### BEGIN SOLUTION
     dx, dweight = np.zeros_like(x), np.zeros_like(weight)
@@ -470,7 +472,7 @@ def depthwise_backward(dy, x, weight, stride):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-3-3-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-3-3-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 rng = np.random.default_rng(6)
 x, weight = rng.standard_normal((2, 3, 8, 9)), rng.standard_normal((3, 1, 3, 3))
 for stride in (1, 2, 3):
@@ -478,13 +480,13 @@ for stride in (1, 2, 3):
     truth = ops.conv2d_backward(dy, x, weight, stride=stride, groups=3)
     assert cases.alike(depthwise_backward(dy, x, weight, stride), truth)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 3.4 (measurement, 3 points)
 # The first layer needs no `dx`. Predict which share of the time of `backward_im2col` remains if `dx` is left out, then measure it on one thread. Return both shares.
 #
 # <details><summary>Hint</summary>Count the multiply-adds of each of the two gradients, as in section 3.8. Then ask what each of them needs beside its product: which one needs im2col, which one col2im?</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-3-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-3-4", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def share_without_dx(dy, x, weight):
     ### BEGIN SOLUTION
     def only_weight():
@@ -497,24 +499,24 @@ def share_without_dx(dy, x, weight):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-3-4-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-3-4-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 shapes = (2, 32, 46, 46), (2, 16, 48, 48), (32, 16, 3, 3)
 half, remains = share_without_dx(*(np.ones(shape, np.float32) for shape in shapes))
 assert half == 0.5 and 0.05 < remains < 1.5, remains
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 3.5 (bug hunt, 2 points)
 # A colleague writes col2im for a row with an array of indices: `dx[index] += dcolumns`, where `index[i, p]` is `stride * p + i`. For K = 3 it is right only from some stride on. Return that stride, and the NumPy function `f` for which `f(dx, index, dcolumns)` is right at any stride.
 #
 # <details><summary>Hint</summary>dx[index] += dcolumns reads dx[index], adds, and writes back. What if index holds a pixel twice? NumPy's ufuncs have a method for this.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-3-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-3-5", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 smallest_stride, repair = None, None
 ### BEGIN SOLUTION
 smallest_stride, repair = 3, np.add.at  # each pixel once; below that the last write wins
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "ex-3-5-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-3-5-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 for stride in (1, 2, 3, 4):
     index = stride * np.arange(3) + np.arange(3)[:, None]  # (K, P)
     theirs, repaired = np.zeros((2, 12))
@@ -522,19 +524,19 @@ for stride in (1, 2, 3, 4):
     repair(repaired, index, 1)
     assert repaired.sum() == 9 and (stride >= smallest_stride) == np.array_equal(theirs, repaired)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 3.6 (open, 3 points)
 # A transposed convolution also serves to *enlarge* images. With some kernels its result has a checkerboard, as neighbouring pixels are touched by different numbers of outputs (Figure 3.2). Choose `K` and `padding` for stride 2 so that an image becomes exactly twice as large, each inner pixel is touched equally often, and more than once.
 #
 # <details><summary>Hint</summary>In a row, a pixel is touched by K / stride windows on average. When is it the same number for each? Then choose padding so that 2 P pixels give P outputs.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-3-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-3-6", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 chosen = {"K": None, "padding": None}
 ### BEGIN SOLUTION
 chosen = {"K": 4, "padding": 1}  # or K 6 and padding 2: K a multiple of the stride
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "ex-3-6-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-3-6-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 K, padding = chosen["K"], chosen["padding"]
 assert output_size(20, K, 2, padding, padding) == 10
 ### BEGIN HIDDEN TESTS

@@ -46,7 +46,7 @@ print(draw.table({"h": steps, **{k: [f"{v:.2f}" for v in each] for k, each in fo
 assert np.allclose(found["one-sided"], [7, 4.75, 3.31])
 assert np.allclose(found["central"], [4, 3.25, 3.01])
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(height=2.6)
 x = np.linspace(0.3, 1.7, 100)
 axes.plot(x, x**3, marker="", label="x³")
@@ -62,7 +62,8 @@ draw.picture(figure, alt="x cubed, its tangent at 1 with slope 3, a central chor
 # *Figure 4.1. With h = 0.5. The central chord runs from 0.5³ = 0.125 to 1.5³ = 3.375 over a width of 1: its slope is 3.25, off by h² = 0.25. The one-sided chord has (3.375 − 1) / 0.5 = 4.75.*
 #
 # The central difference is off by h², the other one by 3h + h², which shrinks only as h does. So: central, and a small step. How small?
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4.2 The V
 #
 # In general the Taylor series gives the central difference an error of h²·|f‴|/6. A computer adds another: it knows f only to a relative `eps`, about 2.2e-16 in float64 and 1.2e-7 in float32, and the difference of two such numbers is divided by 2h. Together
@@ -77,7 +78,7 @@ draw.picture(figure, alt="x cubed, its tangent at 1 with slope 3, a central chor
 #
 # A second witness needs no difference at all. Where f is analytic and accepts complex numbers, f(x + ih) = f(x) + ih·f′(x) − …, so the imaginary part over h is the slope; nothing is subtracted, and nothing cancels.
 
-# %% slideshow={"slide_type": "slide"}
+# %% slideshow={"slide_type": "subslide"}
 points = np.linspace(1, 1.5, 50)
 steps = np.logspace(-14, 0, 71)
 
@@ -126,7 +127,8 @@ assert 9 < one[d] / one[c] < 11 and np.all(single[steps < 3e-8] == 1)
 # The bottoms that were found lie within a factor of 30 of the derived ones, and mostly to their left: `eps` bounds the rounding of f, and the usual rounding is smaller, which favours a shorter step.
 #
 # Two rules follow. **Check in float64.** In float32 even the best step leaves an error above 1e-6, and a right gradient cannot be told from one that is wrong by less. **Take a step of about 1e-5**, and expect 1e-10 or less.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4.3 From one number to arrays
 #
 # An op has arrays in and out. Make one number of the output, with an upstream gradient `dy` drawn at random:
@@ -246,7 +248,7 @@ assert random_dy.min() > 1e-3
 survivors = [bug for (_, bug), error in zip(bugs, ones_dy) if error < 1e-7]
 assert len(survivors) == 6
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(height=2.2)
 for row, errors in enumerate((list(acquitted.values()), random_dy, ones_dy)):
     heights = row + np.linspace(-0.3, 0.3, len(errors))  # one below the other
@@ -298,7 +300,7 @@ assert 0.9e-9 < share[0] < 1.1e-9 and round(1 / share[1]) == 44
 # ReLU has a corner at 0. A central difference that straddles it sees part of each side: at x = 0 it finds 1/2, whatever backward says. Neither is wrong. The question is how often it happens.
 # A standard normal number lies within h of zero with a probability of about 2h·0.399. **Prediction**: of `n` numbers, 0.798·h·n are near enough to a kink for a step h to cross it.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 h, x = 0.1, np.linspace(-0.3, 0.3, 61)
 figure, (left, right_panel) = draw.figure(height=2.5, columns=2)
 left.plot(x, (x > 0).astype(float), marker="", label="backward")
@@ -336,7 +338,7 @@ print("\n".join(str(report).splitlines()[:3]), "...", str(report).splitlines()[-
 print("kinks crossed and left out:", report.kinks)
 assert report.ok and report.max_relative_error < 1e-5
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 4.6 What a check costs
 #
 # Coordinate by coordinate, an array of n numbers takes 2n forward passes. Along one direction it takes 2. The first convolution of MobileNet v1 has 3·3·3·32 = 864 weights and 10,838,016 multiply-adds (chapter 1), so its weights cost 2 · 864 · 10,838,016 one by one, 18.7 billion. **Prediction**: with n = 54 weights, coordinates take 54 times as long as a direction.
@@ -362,7 +364,7 @@ assert ratio.median > 1 and every > single
 # %% [markdown]
 # The second number comes from another benchmark: no turns, the best of twenty. Where both are near 54, the forward pass is all there is to pay; where they are not, another job on your machine has had its part. Use directions to convict, and coordinates afterwards, to find out *where* the gradient is wrong.
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ## Exercises
 #
 # ### Exercise 4.1 (warm-up, 1 point)
@@ -370,22 +372,22 @@ assert ratio.median > 1 and every > single
 #
 # <details><summary>Hint</summary>2.5³ is 15.625 and 1.5³ is 3.375. Compare the error with h².</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-4-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-4-1", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 slope, error = None, None
 ### BEGIN SOLUTION
 slope, error = 12.25, 0.25
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "ex-4-1-test", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-4-1-test", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 assert (slope, error) == (central(lambda x: x**3, 2, 0.5), 0.5**2)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 4.2 (derivation, 2 points)
 # Derive the best step of the *one-sided* difference, whose error is (h/2)·|f″| + 2·eps·|f|/h, as a function of eps, |f| and |f″|. (Two roundings over h, where the central difference had two over 2h.)
 #
 # <details><summary>Hint</summary>Differentiate by h and set to zero. For f = f″ = 1 you should find 3e-8 in float64.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-4-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-4-2", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def best_one_sided(eps, f, second):
     ### BEGIN SOLUTION
     # |f″|/2 − 2·eps·|f|/h² = 0, so h² = 4·eps·|f|/|f″|
@@ -393,19 +395,19 @@ def best_one_sided(eps, f, second):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-4-2-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-4-2-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 assert np.isclose(best_one_sided(1e-16, 1, 4), 1e-8, rtol=1e-6, atol=0)
 ### BEGIN HIDDEN TESTS
 assert np.isclose(best_one_sided(1e-14, -3, 3), 2e-7, rtol=1e-6, atol=0)
 ### END HIDDEN TESTS
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 4.3 (code, 3 points)
 # Write the complex-step gradient of a scalar function of an array: one number for each coordinate. It is exact to rounding with h = 1e-30.
 #
 # <details><summary>Hint</summary>Add 1j·h to one coordinate of a complex copy. Why may h be so small here, and not in a difference?</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-4-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-4-3", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def complex_step(f, x, h=1e-30):
     ### BEGIN SOLUTION
     steps = 1j * h * np.eye(x.size).reshape(-1, *x.shape)  # nothing is subtracted from f(x)
@@ -413,19 +415,19 @@ def complex_step(f, x, h=1e-30):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-4-3-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-4-3-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 x = np.random.default_rng(6).standard_normal((3, 4))
 exact = {"rtol": 1e-14, "atol": 0}  # a difference would be off by more
 assert np.allclose(complex_step(lambda x: np.sum(np.exp(x)), x), np.exp(x), **exact)
 assert np.allclose(complex_step(lambda x: np.sum(x[:, :1] * x), x)[:, 1:], x[:, :1], **exact)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 4.4 (measurement, 2 points)
 # By which factor does the error of the central difference of exp grow when h goes from 1e-2 to 1e-1? Predict it, and measure it over `points` in float64. Return both.
 #
 # <details><summary>Hint</summary>On the right arm only the first term of section 4.2 counts. median_error does it for all `steps`; here two are enough.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-4-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-4-4", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def growth():
     ### BEGIN SOLUTION
     error = [np.median(abs(central(np.exp, points, h) - np.exp(points))) for h in (1e-2, 1e-1)]
@@ -433,39 +435,39 @@ def growth():
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-4-4-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-4-4-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 assert growth()[0] == 100 and 99 < growth()[1] < 101
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 4.5 (bug hunt, 2 points)
 # A colleague's backward of global average pooling gives every pixel `dy` and forgets to share it out. Their check, on images of 1 × 1, finds nothing wrong. Return images that convict the bug, even with a `dy` of ones.
 #
 # <details><summary>Hint</summary>Sharing out means dividing by H · W. When does that change nothing?</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-4-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-4-5", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 evidence = np.zeros((1, 2, 1, 1))
 ### BEGIN SOLUTION
 evidence = np.random.default_rng(7).standard_normal((2, 3, 4, 5))
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "ex-4-5-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-4-5-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 unshared = lambda dy, x: (np.broadcast_to(dy[:, :, None, None], x.shape),)
 assert worst_error(ops.global_avg_pool, unshared, (evidence,), upstream=1.0) > 1e-3
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 4.6 (open, 3 points)
 # Invent a wrong backward of `ops.linear` (`x`, `weight`, `bias`) that goes free under a sum and is convicted by a random `dy`.
 #
 # <details><summary>Hint</summary>Under a sum all numbers of dy are equal. What may be done to equal numbers without anybody seeing it?</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-4-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-4-6", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def my_bug(dy, x, weight, bias):
     ### BEGIN SOLUTION
     return ops.linear_backward(np.roll(dy, 1, axis=1), x, weight)
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-4-6-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-4-6-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 arrays = [np.random.default_rng(8).standard_normal(shape) for shape in ((4, 5), (3, 5), 3)]
 free, caught = (worst_error(ops.linear, my_bug, arrays, upstream) for upstream in (1.0, None))
 assert free < 1e-7 < 1e-3 < caught

@@ -39,7 +39,7 @@ print("mean", mean, "var", var, "x̂", x_hat.round(3), "y", y.round(3))
 assert (mean, var) == (4, 2)
 assert np.allclose(x_hat, [-(2**0.5), 0, 0, 2**0.5])
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(height=1.9)
 for row, (name, numbers) in enumerate({"x": x, "x̂": x_hat, "y": y}.items()):
     axes.plot(numbers, np.full(4, row), linestyle="", label=name, alpha=0.7)
@@ -53,7 +53,8 @@ draw.picture(figure, alt="Three rows of dots, bars of mean ± deviation. x: 2, 4
 # *Figure 5.1. The four numbers (two of them equal) before, between and after; the bars are mean and standard deviation: 4 ± 1.41, then 0 ± 1, then beta ± gamma = 1 ± 3.*
 #
 # In a network `x` is (N, C, H, W). Each channel has its own mean, variance, gamma and beta, over all images and all pixels: `M = N · H · W`. One channel does not know of another. One *image*, however, does know of the others of its batch, and that is what makes the gradient long.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5.2 Three paths
 #
 # Take a scalar of all outputs of one channel, with any numbers `dy`: L = Σ dy[m]·y[m]. Here and below, Σ and the bar run over all `M` numbers of the channel, in the code over `N`, `H` and `W`. Two gradients are short. `gamma` multiplies x̂ and `beta` is added:
@@ -101,7 +102,7 @@ columns = {"x": four.ravel(), **terms, "dx": dx}
 print(draw.table({name: values.round(3) for name, values in columns.items()}))
 assert np.allclose(dx, [0.25, -0.25, -0.25, 0.25])
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(height=2.6)
 for k, (name, values) in enumerate(terms.items()):
     look = {"color": draw.SHADES[k], "hatch": draw.HATCHES[k]}
@@ -116,7 +117,8 @@ draw.picture(figure, alt="Bars of the three paths for each of the four numbers. 
 
 # %% [markdown]
 # *Figure 5.2. The four numbers with gamma = √2 and dy = 1 for the first number only. Check by hand: rate is 1/√2, so rate · g is 1 for the first; the mean takes a quarter of it from each; the variance takes x̂[m]·x̂[0]/4 from number m, which is 2/4 for the first and −2/4 for the last. Only the first output counts in L, and yet all four inputs have a gradient.*
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5.3 Is it right?
 #
 # Two witnesses: npnets, whose kernel goes over memory twice and shares no line with ours, on forty random shapes; and finite differences, by `gradcheck.check`, in float64, with a random upstream gradient, gamma not 1 and beta not 0. Batch norm is curved, so the step of 1e-5 leaves an error of some 1e-10 (chapter 4); there is no kink.
@@ -225,7 +227,8 @@ assert abs(dx).max() < 1e-12
 # What is left under 2y is due to eps: the variance of x̂ is var/(var + eps), not quite 1. With eps = 0 only rounding is left.
 #
 # The lesson is not to take another power of y. Any loss that is a function of a channel's mean and variance alone is blind, for batch norm has just fixed both. A random `dy` has a part along each of the M directions, and only two of these vanish.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5.5 Training and inference
 #
 # At inference there may be one image, and its answer must not depend on others. So training keeps running statistics, and inference uses these constants:
@@ -234,7 +237,7 @@ assert abs(dx).max() < 1e-12
 #
 # > **Paper and code.** `momentum` is the weight of the *newest* batch in PyTorch and here, 0.1 as a default. In TensorFlow and Keras it is the weight of the *old* value: Keras' MobileNetV2 has 0.999, which is 0.001 here; the published MobileNet v1 code has a decay of 0.9997, which is 0.0003. Copy the number without turning it around, and the statistics forget everything but the last batch. The cell and Figure 5.3 show whether that matters.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 rng = np.random.default_rng(4)
 batches = 3 + rng.standard_normal((1200, 8, 1, 2, 2))  # batches of 32 numbers, true mean 3
 figure, axes = draw.figure(height=2.6)
@@ -301,7 +304,7 @@ twice = backward6(np.full(5, 2.0), on_kinks)
 print("at", on_kinks, "difference", slopes.round(3), "backward of 2", twice)
 assert np.allclose(slopes, [0.5, 0.5, 1, 0, 0]) and twice.tolist() == [0, 0, 2, 0, 0]
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(height=2.3, columns=2)
 line = np.linspace(-2, 8, 1001)
 for panel, values, name in zip(axes, (ops.relu6(line), backward6(1.0, line)), ("y", "dx / dy")):
@@ -313,7 +316,8 @@ draw.picture(figure, alt="Left: ReLU6 is 0 up to 0, rises to 6 and stays. Right:
 
 # %% [markdown]
 # *Figure 5.4. ReLU6 and its slope. With `dy` = 2 a number of 3 passes 2 back, and numbers of −1 or 7 pass 0.*
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 5.7 What it costs
 #
 # The papers count no multiply-add for batch norm and ReLU6. Nor do they count their parameters: MobileNet's "4.2 million" are the weights of convolutions and of the fully connected layer. Batch norm adds a gamma and a beta per channel, and as many running statistics.
@@ -352,7 +356,8 @@ assert best[1] < 2 * best[0] and x[:, 0].nbytes == 100_352
 
 # %% [markdown]
 # The second number is the best of many runs, without turns. Where both lie near 0.6 the passes are the price. Above 0.6, the arithmetic has its part, or ReLU6 found `y` in the cache. Below it, the count was too simple: one channel of the batch has 100,352 bytes and may still be in the cache when it is read again. Then 2 passes stand against 4, and half the time is what to expect. The best of many is the less fair of the two: without turns, one op can meet a quieter moment than the other.
-#
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ## Exercises
 #
 # ### Exercise 5.1 (warm-up, 1 point)
@@ -360,44 +365,44 @@ assert best[1] < 2 * best[0] and x[:, 0].nbytes == 100_352
 #
 # <details><summary>Hint</summary>All four are equally far from the mean.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-5-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-5-1", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 answer = [None, None, None, None]
 ### BEGIN SOLUTION
 answer = [-1, -1, 1, 1]
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "ex-5-1-test", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-5-1-test", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 numbers = np.array([1.0, 1, 5, 5]).reshape(4, 1, 1, 1)
 assert answer == ops.batch_norm(numbers, np.ones(1), np.zeros(1), eps=0)[0].ravel().tolist()
 ### BEGIN HIDDEN TESTS
 assert np.mean(answer) == 0 and np.var(answer) == 1
 ### END HIDDEN TESTS
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 5.2 (derivation, 2 points)
 # The convolution before a batch norm is multiplied by a > 0. With eps = 0 its output `x` becomes a·x, and `y` does not change at all. Derive by which factor `dx` changes, and with it the gradient of that convolution's weights.
 #
 # <details><summary>Hint</summary>Which symbols of dx = rate·(g − mean(g) − x̂·mean(g·x̂)) depend on a?</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-5-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-5-2", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def factor_of_dx(a):
     ### BEGIN SOLUTION
     return 1 / a  # only rate does: large weights learn slowly, which weight decay works against
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-5-2-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-5-2-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 u, dy = np.random.default_rng(7).standard_normal((2, 4, 2, 3, 3))
 before, after = (sum(paths(dy, a * u, np.ones(2), eps=0)) for a in (1, 5))
 assert np.allclose(after, factor_of_dx(5) * before)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 5.3 (code, 3 points)
 # At inference mean and var are constants, and batch norm after a convolution is one more multiplication and addition per channel. Return the weight and bias of a convolution that does both at once.
 #
 # <details><summary>Hint</summary>Write gamma·(weight·x − mean)·rate + beta as (…)·x + (…). The factor belongs to the output channel, axis 0 of weight.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-5-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-5-3", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def folded(weight, gamma, beta, mean, var, eps):
     ### BEGIN SOLUTION
     factor = gamma / np.sqrt(var + eps)
@@ -405,20 +410,20 @@ def folded(weight, gamma, beta, mean, var, eps):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-5-3-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-5-3-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 rng = np.random.default_rng(8)
 u, w = rng.standard_normal((2, 3, 6, 5)), rng.standard_normal((4, 3, 3, 3))
 statistics = rng.uniform(1, 2, (4, 4))
 apart = ops.normalize(ops.conv2d(u, w), *statistics, 1e-3)
 assert np.allclose(ops.conv2d(u, *folded(w, *statistics, 1e-3)), apart)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 5.4 (measurement, 2 points)
 # At inference `ops.normalize` knows its statistics. Count the passes over memory, predict the ratio of its time to that of `ops.batch_norm` on the array `x` of section 5.7, and measure it. Return both.
 #
 # <details><summary>Hint</summary>Which of the three passes falls away? Both ops take out=y, so that no new memory is asked for.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-5-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-5-4", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def inference_over_training():
     ### BEGIN SOLUTION
     runs = {"training": lambda: ops.batch_norm(x, gamma, beta, out=y),
@@ -428,23 +433,23 @@ def inference_over_training():
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-5-4-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-5-4-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 predicted, measured = inference_over_training()
 assert abs(predicted - 2 / 3) < 1e-9 and 0 < measured < 3
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 5.5 (bug hunt, 2 points)
 # A network was moved from Keras with its momentum copied as it was: 0.99. Its running mean, from 0, is 2.97 after one batch with mean 3. Return the momentum that npnets should have been given, and the running mean after one batch with it.
 #
 # <details><summary>Hint</summary>Section 5.5 has both conventions. 2.97 is 0.99 · 3.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-5-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-5-5", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 momentum, after_one = None, None
 ### BEGIN SOLUTION
 momentum, after_one = 0.01, 0.03
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "ex-5-5-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-5-5-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 norm = layers.BatchNorm(1, momentum=momentum)
 norm.forward(np.array([2.0, 4.0]).reshape(2, 1, 1, 1))
 assert np.isclose(norm.running_mean.value, after_one) and after_one < 0.1
@@ -452,13 +457,13 @@ assert np.isclose(norm.running_mean.value, after_one) and after_one < 0.1
 assert np.isclose(momentum + 0.99, 1)
 ### END HIDDEN TESTS
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 5.6 (open, 3 points)
 # Find an upstream gradient `dy` for this `y` (gamma and beta as given) that is neither constant nor a multiple of `y`, and under which the right dx nearly vanishes all the same.
 #
 # <details><summary>Hint</summary>Two directions go to zero in each channel. Combine them differently in each.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-5-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-5-6", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def blind_upstream(y):
     ### BEGIN SOLUTION
     channel = np.arange(y.shape[1])[:, None, None]
@@ -466,7 +471,7 @@ def blind_upstream(y):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-5-6-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-5-6-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 u = np.random.default_rng(9).standard_normal((4, 3, 5, 5))
 v, *_ = ops.batch_norm(u, np.array([0.5, 1, 2]), np.array([1.0, 2, 3]))
 dy = blind_upstream(v)

@@ -9,7 +9,7 @@
 # - recognize seven mistakes by their symptoms.
 #
 # **You need** chapters 1 to 5: each layer of the network is an op whose gradient was proven there.
-# **It takes** about an hour and a half with the exercises, about two minutes to run on two cores that have other work to do, less on free ones, and downloads nothing: the digits come with scikit-learn. CIFAR-10 is used where it is present.
+# **It takes** about an hour and a half with the exercises, under a minute to run on two cores, and downloads nothing: the digits come with scikit-learn. CIFAR-10 is used where it is present.
 # **It leaves out** augmentation and long schedules; `npnets train` has both.
 
 # %%
@@ -60,7 +60,7 @@ print("p", p, "loss", cross_entropy(logits, labels).round(3), "dlogits", dlogits
 assert np.allclose(p, [1 / 8, 2 / 8, 5 / 8])
 assert np.allclose(dlogits, [1 / 8, 2 / 8, -3 / 8])
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 figure, axes = draw.figure(height=2, columns=2)
 draw.bars(axes[0], ["class 0", "class 1", "class 2"], p)
 draw.bars(axes[1], ["class 0", "class 1", "class 2"], dlogits, shades=[1, 1, 1])
@@ -105,12 +105,13 @@ assert np.array_equal(ops.softmax(np.ones((4, 4))), ops.softmax(np.ones((4, 4)).
 
 # %% [markdown]
 # All four are convicted by a batch of four. With a batch of *one*, "not averaged" would divide by 1 and be right, and there would be no other image to take labels from. And if all logits are equal, softmax over the images of a square batch is right as well, which the last line asserts. Small symmetric cases are for reading, not for testing.
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6.2 Real images
 #
 # 1,797 digits of 8 × 8 pixels, written by people, come with scikit-learn. npnets splits them by class into training and test images. A network is given numbers around zero: each image less the mean of the *training* images, over their standard deviation.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 train, test = data.load("digits")
 normalize = data.Normalization.of(train)
 x_train, x_test = normalize(train.images), normalize(test.images)
@@ -171,7 +172,8 @@ assert report.ok
 
 # %% [markdown]
 # Random directions through every parameter, with gamma and beta moved away from 1 and 0, acquit the backward pass of the whole. For a network the expected error is larger than for an op, some 1e-8 to 1e-6: its many kinks ask for a shorter step, on the steep left arm of the V (chapter 4).
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6.3 Three checks before training
 #
 # **The first loss.** A network that knows nothing should give all ten classes the same chance. **Prediction**: log 10 = 2.303 nats, whatever the images. More means it starts out sure of something wrong; less, that it has seen the labels.
@@ -214,7 +216,7 @@ assert np.allclose(weight, net.classifier.weight.value, atol=1e-7)
 #
 # Now all training images, and the test images only to look at.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 net, losses, course, epochs = small_net(), [], [], 6 if QUICK else 12
 for epoch in range(epochs):  # lr falls towards zero; each call of fit starts with no velocity
     losses += fit(net, x_train, train.labels, 1, lr=0.05 * (1 - epoch / epochs), seed=epoch)
@@ -239,7 +241,7 @@ draw.picture(figure, alt=f"Left: the loss of a batch falls from {losses[0]:.2f},
 #
 # Accuracy is one number. The **confusion matrix** has one for each pair: how many images of class r were taken for class c. Its rows add up to the number of test images of each class, and its diagonal to the correct ones.
 
-# %%
+# %% slideshow={"slide_type": "subslide"}
 answers = net.eval().forward(x_test).argmax(axis=1)
 confusion = np.zeros((10, 10), int)
 np.add.at(confusion, (test.labels, answers), 1)
@@ -261,7 +263,8 @@ show(test.images[wrong][:10], titles, alt="Label, not answer: " + "; ".join(titl
 
 # %% [markdown]
 # *Figure 6.5. The test images that the network got wrong, at most ten of them: "8, not 1" means a label of 8 and an answer of 1. Each of them is one count off the diagonal of Figure 6.4.*
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6.5 Breaking it on purpose
 #
 # A broken training seldom crashes. It trains, badly, and one has to know the symptoms. Seven mistakes, each with the same network and the same three epochs. Predict for each the first loss, the last losses and the test accuracy before you run the cells.
@@ -355,7 +358,8 @@ assert ratio.median > 1 and best[1] > best[0]
 
 # %% [markdown]
 # Where your ratio is not 3, look at what the count leaves out: batch norm has to find its statistics in training and not at inference, its backward goes over memory twice, and on images as small as these, calling a layer costs time that no count of arithmetic shows (exercise 6.4).
-#
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 6.7 CIFAR-10, where it is present
 #
 # The same checks on photos: point the environment variable `NPNETS_CIFAR10` to a folder that holds CIFAR-10, and this cell runs the slim MobileNet on it. Without it, the cell says so, and nothing else of the chapter depends on it.
@@ -373,7 +377,7 @@ if folder and not QUICK:
 else:
     print("no photos: NPNETS_CIFAR10 is not set, or QUICK is; nothing was downloaded")
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ## Exercises
 #
 # ### Exercise 6.1 (warm-up, 1 point)
@@ -381,22 +385,22 @@ else:
 #
 # <details><summary>Hint</summary>The logarithm of a product is a sum. Of which factors are 1000 and 8 made?</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-6-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-6-1", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 imagenet, eight = None, None
 ### BEGIN SOLUTION
 imagenet, eight = 6.908, 2.079
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "ex-6-1-test", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-6-1-test", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 assert np.allclose(np.array([imagenet, eight], float), np.log([1000, 8]), atol=2e-3)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 6.2 (derivation, 3 points)
 # Label smoothing replaces the one-hot target t by (1 − s)·t + s/K for K classes, and the loss becomes −Σ target · log p, averaged over the images. Derive dlogits.
 #
 # <details><summary>Hint</summary>Σ target = 1 in every row. Write log p[k] = logits[k] − log Σ exp(logits) and differentiate both parts.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-6-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-6-2", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def smoothed_backward(logits, labels, s):
     ### BEGIN SOLUTION
     # −Σ target · logits gives −target; Σ target · log Σ exp = log Σ exp gives p
@@ -405,36 +409,36 @@ def smoothed_backward(logits, labels, s):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-6-2-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-6-2-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 z, y = np.random.default_rng(3).standard_normal((5, 7)), np.array([0, 6, 3, 3, 1])
 assert np.allclose(smoothed_backward(z, y, 0.1), ops.cross_entropy_backward(z, y, 0.1))
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 6.3 (code, 2 points)
 # The learning rate of most recipes falls along a half cosine: from `lr` at step 0 to 0 at step `steps`. Write it.
 #
 # <details><summary>Hint</summary>The cosine of 0 … π goes from 1 to −1. Shift and halve it.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-6-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-6-3", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def cosine(lr, step, steps):
     ### BEGIN SOLUTION
     return lr * (1 + np.cos(np.pi * step / steps)) / 2
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-6-3-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-6-3-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 assert np.allclose([cosine(0.1, k, 30) for k in (0, 10, 15, 30)], [0.1, 0.075, 0.05, 0])
 ### BEGIN HIDDEN TESTS
 assert np.isclose(cosine(2, 1, 3), 1.5)
 ### END HIDDEN TESTS
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 6.4 (measurement, 2 points)
 # How many times as long does a forward pass of 64 images take as one of a single image? Predict it from the multiply-adds and measure it with `small_net`. Return both, and say what an image costs besides its arithmetic.
 #
 # <details><summary>Hint</summary>compare({...}).ratio(name) is over the first name. x_train[:1] is a batch of one.</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-6-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-6-4", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def many_over_one(net):
     ### BEGIN SOLUTION
     runs = {n: lambda n=n: net.eval().forward(x_train[:n]) for n in (1, 64)}
@@ -443,33 +447,33 @@ def many_over_one(net):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-6-4-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-6-4-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 predicted, measured = many_over_one(small_net())
 assert predicted == 64 and measured > 1
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 6.5 (bug hunt, 2 points)
 # In a colleague's training the first loss is 2.30, the training loss falls to 0.02, and the test accuracy is 10 %. Which rows of the table in section 6.5 fit? Return them as a set of their names.
 #
 # <details><summary>Hint</summary>A training loss of 0.02 means that the gradient, the optimizer and the labels work together. What differs at the test?</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-6-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-6-5", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 suspects = set()
 ### BEGIN SOLUTION
 suspects = {"pixels 0 to 255", "training mode at the test"}
 ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "ex-6-5-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-6-5-test", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 fits = {name for name, (_, last, right) in symptoms.items() if last < 1 and right < 0.5}
 assert suspects == fits
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ### Exercise 6.6 (open, 3 points)
 # Build a network of at most 4,000 parameters that gets 85 % of the test digits right. Return it trained.
 #
 # <details><summary>Hint</summary>small_net takes a width. How does the number of parameters grow with it?</details>
 
-# %% nbgrader={"grade": false, "grade_id": "ex-6-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "ex-6-6", "locked": false, "schema_version": 3, "solution": true, "task": false} slideshow={"slide_type": "skip"}
 def my_network():
     ### BEGIN SOLUTION
     tiny = small_net(width=5)
@@ -478,7 +482,7 @@ def my_network():
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "ex-6-6-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "ex-6-6-test", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} slideshow={"slide_type": "skip"}
 mine = my_network()
 assert sum(p.value.size for p in mine.parameters().values()) <= 4000
 assert accuracy(mine, x_test, test.labels) >= 0.85
