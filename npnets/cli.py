@@ -13,6 +13,25 @@ from npnets.roofline import command as roofline
 from npnets.tutorials import command as tutorials
 from npnets.weights import command as weights
 
+# The commands that say their options themselves.
+OTHERS = (
+    ("predict", weights.predict, weights.add_predict_options,
+     "say what a trained model sees in photos"),
+    ("compare", weights.compare_, weights.add_compare_options,
+     "find the first layer where two models part"),
+    ("export", weights.export_, weights.add_export_options,
+     "write a trained model for others to read"),
+    ("bench", bench.bench, bench.add_options, "time npnets against PyTorch and others"),
+    ("experiment", experiment.command, experiment.add_options,
+     "measure again what the papers claim"),
+    ("roofline", roofline.command, roofline.add_options,
+     "predict what a model takes here, and measure it"),
+    ("warmup", warmup.command, warmup.add_options, "compile all that the networks run"),
+    ("papers", papers.command, papers.add_options, "check what the papers print of cost"),
+    ("tutorials", tutorials.command, tutorials.add_options,
+     "list, copy and open the chapters to work through"),
+)  # fmt: skip
+
 FAILURES = ValueError, TypeError, OSError, ImportError, FloatingPointError
 
 
@@ -92,27 +111,8 @@ def make_parser():
     )
     evaluate.add_argument("checkpoint", help="a checkpoint.npz, or the folder of a run")
     evaluate.add_argument("--data-dir", help="where the images are; default: as in the run")
-    weights.add_predict_options(
-        command("predict", weights.predict, "say what a trained model sees in photos")
-    )
-    weights.add_compare_options(
-        command("compare", weights.compare_, "find the first layer where two models part")
-    )
-    weights.add_export_options(
-        command("export", weights.export_, "write a trained model for others to read")
-    )
-    bench.add_options(command("bench", bench.bench, "time npnets against PyTorch and others"))
-    experiment.add_options(
-        command("experiment", experiment.command, "measure again what the papers claim")
-    )
-    roofline.add_options(
-        command("roofline", roofline.command, "predict what a model takes here, and measure it")
-    )
-    warmup.add_options(command("warmup", warmup.command, "compile all that the networks run"))
-    papers.add_options(command("papers", papers.command, "check what the papers print of cost"))
-    tutorials.add_options(
-        command("tutorials", tutorials.command, "list, copy and open the chapters to work through")
-    )
+    for name, run, add_options, help in OTHERS:
+        add_options(command(name, run, help))
     return parser
 
 
