@@ -319,7 +319,7 @@ ones, double = (np.ones((1, 1, 1, 1), np.float32),) * 3, planted(*bugs["float64,
 assert backward_loops(*ones)[0].dtype == np.float32 != double(*ones)[0].dtype
 
 # %% [markdown]
-# Eight of nine are convicted, though not each in every case: whoever ignores the stride is right at stride 1, and a stamp that is set rather than added is right where stamps do not overlap. That is why the cases are many. The **survivor** is the last. It computes right numbers in the wrong dtype, and a gradient check runs in float64, where nothing shows. No number of cases would do; it takes a test of its own, the last lines of the cell.
+# Eight of nine are convicted, though not each in every case: whoever ignores the stride is right at stride 1, and a stamp that is set rather than added is right where stamps do not overlap. That is why the cases are many. The **survivor** is the last. It computes right numbers in the wrong dtype, and a gradient check runs in float64, where nothing shows. It takes a test of its own, the last lines of the cell.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 7.7 A compiled loop
@@ -424,7 +424,7 @@ of_macs, of_time = layer.depthwise_macs / layer.separable_macs, found.ratio("dep
 assert layer.depthwise_macs / bill["depthwise"][1] < 4.5 and of_macs < of_time < 0.8
 
 # %% [markdown]
-# The depthwise half reaches a fraction of the multiply-adds per second that matrix products reach. What the columns cost is the difference of the first two rows; a library that convolves without them does not pay it, and its separable layers gain less. Where even `full, product` runs at a much lower rate than the pointwise half, look at what else your machine does: a run of tens of milliseconds is interrupted by other programs, and one of two milliseconds is mostly spared. The effects pull in opposite directions, so a measured ratio near the prediction need not confirm it: it may be errors that cancel. A ratio of times belongs to two programs and a machine. `1/c2 + 1/K²` belongs to the mathematics. `npnets experiment separable` measures five layers of the network.
+# The depthwise half reaches a fraction of the multiply-adds per second that matrix products reach. What the columns cost is the difference of the first two rows; a library that convolves without them does not pay it, and its separable layers gain less. The effects pull in opposite directions, so a measured ratio near the prediction need not confirm it: it may be errors that cancel. A ratio of times belongs to two programs and a machine. `1/c2 + 1/K²` belongs to the mathematics. `npnets experiment separable` measures five layers of the network.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## Exercises
