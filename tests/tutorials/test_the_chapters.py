@@ -41,10 +41,13 @@ def test_the_students_version_holds_no_line_of_a_solution_or_hidden_test(chapter
             within |= "### BEGIN" in line
             (hidden if within else open_).add(line.strip())
             within &= "### END" not in line
-    given = json.dumps(student(notebook), ensure_ascii=False)
+    cells = [cell["source"] for cell in student(notebook)["cells"]]
+    given = {line.strip() for cell in cells for line in cell.splitlines()}
     lines = hidden - open_ - {""}
     assert len(lines) > 2 * len(exercises(notebook)) or not exercises(notebook)
-    assert [line for line in lines if json.dumps(line, ensure_ascii=False)[1:-1] in given] == []
+    assert lines & given == set()
+    long = [line for line in lines if len(line) > 20]  # shorter ones are parts of others by chance
+    assert [line for line in long if any(line in cell for cell in cells)] == []
 
 
 def test_the_map_and_the_notes_for_teachers_are_of_all_chapters():
