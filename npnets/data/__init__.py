@@ -15,7 +15,7 @@ from npnets.data.cifar10 import load_cifar10
 from npnets.data.dataset import Dataset, Normalization, batches
 from npnets.data.digits import load_digits
 from npnets.data.fashion_mnist import load_fashion_mnist
-from npnets.data.folder import load_folder, read_image
+from npnets.data.folder import load_folder, open_image, read_image
 
 __all__ = [
     "LOADERS",
@@ -26,6 +26,7 @@ __all__ = [
     "augment",
     "batches",
     "load",
+    "open_image",
     "read_image",
 ]
 

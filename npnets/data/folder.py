@@ -104,14 +104,23 @@ def read_image(file, channels, size):
 
 
 def _pixels(file):
-    """Return the image in this file, upright: (1, H, W) uint8 where it is grey, else (3, H, W)."""
-    Image, operations = require("PIL.Image"), require("PIL.ImageOps")
+    """Return the image in this file: (1, H, W) uint8 where it is grey, else (3, H, W)."""
+    image = open_image(file)
+    pixels = np.array(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+    return np.atleast_3d(pixels).transpose(2, 0, 1)
+
+
+def open_image(file, extra="train"):
+    """Return the image in this file, a PIL image, upright. `extra` brings Pillow, if it is missing.
+
+    Raises ValueError where the file is no image, or has more than 8 bits per channel.
+    """
+    Image, operations = require("PIL.Image", extra), require("PIL.ImageOps", extra)
     try:
         with Image.open(file) as opened:
             image = operations.exif_transpose(opened)  # cameras note how they were held
             if image.mode.startswith(("I", "F")):
                 raise ValueError(f"8 bits per channel are needed, got mode {image.mode}")
-            pixels = np.array(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+            return image  # a copy, all of it read
     except Exception as error:  # of a broken file, Pillow raises whatever it stumbles over
         raise ValueError(f"{file}: no image that can be read ({error})") from error
-    return np.atleast_3d(pixels).transpose(2, 0, 1)

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from npnets import checkpoint, data
-from npnets.extras import require
 from npnets.layer import Layer
 from npnets.run import load_network
 from npnets.weights.catalogue import CATALOGUE, download
@@ -69,9 +68,11 @@ def open_weights(path, source="auto"):
     if view is None:
         return Opened(path, net)
     shape = 3, view.size, view.size
-    return Opened(
-        path, net, lambda file: view.pixels(photo(file)), view.normalize, shape, view.class_names
-    )
+
+    def pixels(file):
+        return view.pixels(data.open_image(file, "weights").convert("RGB"))
+
+    return Opened(path, net, pixels, view.normalize, shape, view.class_names)
 
 
 def _found(name):
@@ -83,18 +84,6 @@ def _found(name):
     near = get_close_matches(str(name), CATALOGUE, n=1)
     hint = f"; did you mean {near[0]}, which can be downloaded?" if near else ""
     raise FileNotFoundError(f"there is no file {name}{hint}")
-
-
-def photo(file):
-    """Return the image in a file, upright; ValueError where it is none."""
-    Image, operations = require("PIL.Image", "weights"), require("PIL.ImageOps", "weights")
-    try:
-        with Image.open(file) as image:
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(f"8 bits per channel are needed, got mode {image.mode}")
-            return operations.exif_transpose(image).convert("RGB")
-    except Exception as error:  # of a broken file, Pillow raises whatever it stumbles over
-        raise ValueError(f"{file}: no image that can be read ({error})") from error
 
 
 def _is_run(path):
