@@ -111,7 +111,7 @@ def _pixels(file):
 
 
 def open_image(file, extra="train"):
-    """Return the image in this file, a PIL image, upright. `extra` brings Pillow, if it is missing.
+    """Return the image in this file, a PIL image, upright. `extra` is what brings Pillow.
 
     Raises ValueError where the file is no image, or has more than 8 bits per channel.
     """
